@@ -1,0 +1,425 @@
+"""The application object and the life of a request."""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import cached_property, lru_cache
+from inspect import signature
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote, urlsplit
+
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError, MethodNotAllowed, SecurityError
+from werkzeug.routing import BuildError, RequestRedirect
+
+from flask_embed import sessions
+from flask_embed.ctx import RequestContext, current_context, has_request_context
+from flask_embed.environ import (
+    escape_controls,
+    front_fault,
+    host_is_trusted,
+    is_loopback,
+    path_only,
+    request_host,
+    text,
+    url_quote,
+)
+from flask_embed.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import IO
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from jinja2 import BaseLoader, Environment
+
+    from flask_embed.testing import Client
+    from flask_embed.wrappers import Request, Response
+
+__all__ = ["Flask"]
+
+
+class Flask(Registry):
+    """A web application: a WSGI callable, and the registry of all that it is made of.
+
+    *package_name* is the name of the module or package that holds the app, always ``__name__``; templates and
+    static files lie next to it::
+
+        from flask_embed import Flask
+
+        app = Flask(__name__)
+
+        @app.route("/")
+        def index():
+            return "Hello World!"
+    """
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """The app as a WSGI callable; see :meth:`wsgi_app`."""
+        return self.wsgi_app(environ, start_response)
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """The WSGI application itself, apart from ``__call__`` so that middleware can be put around it::
+
+        app.wsgi_app = Middleware(app.wsgi_app)
+        """
+        with self.request_context(environ) as context:
+            try:
+                self.check_request()
+                rv = self.preprocess_request()
+                if rv is None:
+                    rv = self.dispatch_request()
+                response = self.make_response(rv)
+            except Exception as error:
+                response = self.respond_to(error)
+            try:
+                response = self.process_response(response)
+                body = response(environ, start_response)
+            except Exception as error:
+                response.close()
+                body = self.respond_to(error)(environ, start_response)
+            return context.follow(body)
+
+    def request_context(self, environ: WSGIEnvironment) -> RequestContext:
+        """The context of a request with this environ, to be bound with ``with``::
+
+        with app.request_context(environ):
+            assert request.method == "POST"
+        """
+        return RequestContext(self, environ)
+
+    def check_request(self) -> None:
+        """Refuse a request whose Host or SCRIPT_NAME must not get into a URL, or whose Host is not trusted."""
+        environ = current_context().environ
+        host = environ.get("HTTP_HOST", "")
+        fault = front_fault(host, environ.get("SCRIPT_NAME", ""))
+        if fault is not None:
+            raise BadRequest(fault)
+        if self.trusted_hosts is not None and not host_is_trusted(host, self.trusted_hosts):
+            raise SecurityError("the host is not trusted")
+
+    def preprocess_request(self) -> Any:
+        """Call the before_request functions; the first value that is not None is the response."""
+        for function in self.before_request_funcs:
+            rv = function()
+            if rv is not None:
+                return rv
+        return None
+
+    def match_request(self) -> tuple[str, dict[str, Any]]:
+        """Match the current request against the rules: endpoint and view arguments, also stored on the request."""
+        context = current_context()
+        rule, values = self.url_map.match(context.environ, self.server_name)
+        context.url_rule = rule
+        context.endpoint = rule.endpoint
+        context.view_args = values
+        return rule.endpoint, values
+
+    def dispatch_request(self) -> Any:
+        """Match the request and call its view function: what that returns, or the handler of the error."""
+        context = current_context()
+        try:
+            if context.routing_exception is not None:
+                raise context.routing_exception
+            if context.endpoint is None:
+                self.match_request()
+            view = self.view_functions.get(context.endpoint)  # type: ignore[arg-type]
+            if view is None:
+                raise LookupError(f"the endpoint {context.endpoint!r} has a rule but no view function")
+            return view(**context.view_args)  # type: ignore[arg-type]
+        except Exception as error:
+            return self.handle_error(error)
+
+    def make_response(self, rv: Any) -> Response:
+        """The response for the return value of a view, which may be:
+
+        a response · a str or bytes, the body · a tuple ``(body, status, headers)``, ``(body, status)``,
+        ``(body, headers)``, or longer, the arguments of :attr:`response_class` · a dict or list, sent as JSON ·
+        an iterator, a streamed body · a WSGI app, which is run. Anything else is a TypeError with the endpoint.
+        """
+        response_class = self.response_class
+        if isinstance(rv, (str, bytes, bytearray)):
+            return response_class(rv)
+        if isinstance(rv, response_class):
+            return rv
+        if isinstance(rv, tuple) and rv:
+            return self._response_of_tuple(rv)
+        if isinstance(rv, dict | list):
+            from flask_embed.helpers import json_dumps
+
+            return response_class(json_dumps(rv), mimetype="application/json")
+        environ = current_context().environ
+        if isinstance(rv, HTTPException):
+            rv = rv.get_response(environ)
+        if hasattr(rv, "__next__"):
+            return response_class(rv)
+        if callable(rv) and not isinstance(rv, type):
+            return response_class.force_type(cast("WSGIApplication", rv), environ)
+        raise TypeError(
+            f"the view function of the endpoint {current_context().endpoint!r} returned {rv!r}, which is no response: "
+            "return a string, bytes, a tuple, a dict, a list, an iterator or a response"
+        )
+
+    def _response_of_tuple(self, rv: tuple[Any, ...]) -> Response:
+        if len(rv) > 3:
+            return self.response_class(*rv)
+        body, status, headers = (*rv, None, None)[:3]
+        if isinstance(status, dict | list | tuple | Headers):
+            status, headers = None, status
+        response = self.make_response("" if body is None else body)
+        if status is not None:
+            response.status = status
+        if headers is not None:
+            response.headers.update(headers)
+        return response
+
+    def process_response(self, response: Response) -> Response:
+        """Call the after_request functions, the last one first, and save the session if anybody used it.
+
+        One that raises does not stop the others: they get the response to the error.
+        """
+        context = current_context()
+        functions = self.after_request_funcs
+        if functions or context.after_this_request is not None:
+            for function in [*(context.after_this_request or ()), *reversed(functions)]:
+                try:
+                    response = function(response)
+                except Exception as error:
+                    response = self.respond_to(error)
+        session = context.opened_session
+        if session is None and self.session_refresh:
+            cookies = context.environ.get("HTTP_COOKIE")
+            if cookies is not None and self.session_cookie_name in cookies:
+                session = context.open_session()
+        if session is not None:
+            if context.session_touched:
+                response.vary.add("Cookie")  # or a cache shows one visitor's page to another (CVE-2023-30861)
+            self.save_session(session, response)
+        return response
+
+    # Errors
+
+    def handle_error(self, error: Exception) -> Any:
+        """The return value that answers *error*: its handler's, or the error itself if it is one of HTTP."""
+        if isinstance(error, RequestRedirect):
+            return error
+        if isinstance(error, MethodNotAllowed) and current_context().environ["REQUEST_METHOD"] == "OPTIONS":
+            return self.response_class(headers={"Allow": ", ".join(error.valid_methods or ())})
+        handler = self._handler_for(error)
+        if handler is not None:
+            return _call_handler(handler, error)
+        if isinstance(error, HTTPException):
+            return error
+        return self.handle_exception(error)
+
+    def _handler_for(self, error: Exception) -> Callable[..., Any] | None:
+        """The handler for an error's status code, or for the nearest of its classes."""
+        handlers = self.error_handlers
+        if not handlers:
+            return None
+        if isinstance(error, HTTPException) and error.code in handlers:
+            return handlers[error.code]
+        return next((handlers[kind] for kind in type(error).__mro__ if kind in handlers), None)
+
+    def handle_exception(self, error: Exception) -> Any:
+        """Answer an exception that has no handler: logged, and the 500 handler's value; raised in debug."""
+        context = current_context()
+        failed_before = context.error is not None
+        context.error = error
+        if self.debug:
+            raise error
+        self.log_exception(error)
+        handler = self.error_handlers.get(500)
+        if handler is None or failed_before:  # a handler that failed is not asked again
+            return InternalServerError()
+        return _call_handler(handler, error)
+
+    def log_exception(self, error: Exception) -> None:
+        """Write the traceback of *error* to the log; neither query string nor headers, which may be secret."""
+        environ = current_context().environ
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        self.logger.error(
+            "Exception on %s [%s]", escape_controls(path), escape_controls(environ["REQUEST_METHOD"]), exc_info=error
+        )
+
+    def respond_to(self, error: Exception) -> Response:
+        """The response to *error*. What its handler raises is answered too, at the last with a bare 500."""
+        try:
+            return self.make_response(self.handle_error(error))
+        except HTTPException as raised:
+            return self.make_response(raised)
+        except Exception as raised:
+            if self.debug:
+                raise
+            current_context().error = raised
+            self.log_exception(raised)
+        return self.make_response(InternalServerError())
+
+    # URLs, sessions, files, templates
+
+    def url_for(
+        self,
+        endpoint: str,
+        *,
+        _anchor: str | None = None,
+        _method: str | None = None,
+        _scheme: str | None = None,
+        _external: bool | None = None,
+        **values: Any,
+    ) -> str:
+        """The URL of an endpoint: a path with the prefix of the current request, if there is one.
+
+        *_external* asks for scheme and host too: the host is :attr:`server_name`, or the request's if
+        :attr:`trusted_hosts` is set or it is a loopback name; otherwise a RuntimeError, because a client can
+        write any Host. *_scheme* (``"https"``) implies it. *_anchor* is the part behind ``#``, *_method* picks
+        among rules for one endpoint. :exc:`~werkzeug.routing.BuildError` for an unknown endpoint, a missing
+        value, or a value that would lead to another page.
+        """
+        environ = current_context().environ if has_request_context() else {}
+        scheme = _scheme or environ.get("wsgi.url_scheme", "http")
+        adapter = self.url_map.bind(
+            self.server_name or "localhost", "/", url_scheme=scheme, default_method=environ.get("REQUEST_METHOD", "GET")
+        )
+        try:
+            parts = urlsplit(adapter.build(endpoint, values, _method, force_external=True))
+        except BuildError as error:
+            if any(rule.suitable_for(values, _method) for rule in self.url_map.rules_for(endpoint)):
+                error.add_note(f"One of the values cannot stand in the path of {endpoint!r}: {values!r}")
+            raise
+        prefix = url_quote(text(environ.get("SCRIPT_NAME", "")).rstrip("/"))
+        url = path_only(prefix + parts.path) + (f"?{parts.query}" if parts.query else "")
+        if _anchor is not None:
+            url += "#" + quote(_anchor, safe="!$&'()*+,/:;=?@")
+        if _external is None:
+            _external = _scheme is not None or parts.netloc != adapter.server_name
+        if _external:
+            return f"{scheme}://{self._external_host(parts.netloc, environ)}{url}"
+        return url
+
+    def _external_host(self, host: str, environ: WSGIEnvironment) -> str:
+        """The host that an external URL may name: *host* where server_name gave it, else a Host that is trusted."""
+        if self.server_name is not None:
+            return host
+        if environ:
+            host = request_host(environ)
+            if host_is_trusted(host, self.trusted_hosts or ()):
+                return host
+        raise RuntimeError(
+            "an external URL needs a host that no client can choose: set app.server_name = 'www.example.com' "
+            "or app.trusted_hosts = ['www.example.com']"
+        )
+
+    def open_session(self, request: Request) -> sessions.Session:
+        """The session of a request: what its cookie holds, if we signed that; else a new one.
+
+        Without a secret key it is empty and cannot be written.
+        """
+        return sessions.read(self, request)
+
+    def save_session(self, session: sessions.Session, response: Response) -> None:
+        """Put the session into a cookie of the response if it was changed, or is permanent and due for refresh."""
+        sessions.write(self, session, current_context().environ, response)
+
+    def open_resource(self, resource: str, mode: str = "rb") -> IO[Any]:
+        """Open a file next to the app for reading; folders in *resource* are separated by slashes.
+
+        *mode* is ``"rb"`` or ``"r"`` (text, UTF-8). ValueError for a name that leads out of the app's folder::
+
+            with app.open_resource("schema.sql", "r") as f:
+                db.executescript(f.read())
+        """
+        if mode not in ("r", "rt", "rb"):
+            raise ValueError(f"a resource is opened for reading: mode 'rb' or 'r', not {mode!r}")
+        path = os.path.normpath(os.path.join(self.root_path, resource))
+        if "\0" in resource or not path.startswith(os.path.join(self.root_path, "")):
+            raise ValueError(f"the resource {resource!r} does not lie below {self.root_path!r}")
+        return open(path, mode, encoding=None if "b" in mode else "utf-8")
+
+    def create_jinja_loader(self) -> BaseLoader:
+        """The loader of templates: from the folder *templates* next to the app. Override it for others."""
+        from flask_embed.templating import TemplateLoader
+
+        return TemplateLoader(os.path.join(self.root_path, "templates"))
+
+    @cached_property
+    def jinja_env(self) -> Environment:
+        """The Jinja2 environment, made when it is first asked for; add filters and globals to it."""
+        from flask_embed.templating import create_environment
+
+        return create_environment(self)
+
+    def update_template_context(self, context: dict[str, Any]) -> None:
+        """Add what the context processors return to *context*, in place; what is in it already stays."""
+        for processor in self.template_context_processors:
+            for name, value in processor().items():
+                context.setdefault(name, value)
+
+    # Outside of a server
+
+    @cached_property
+    def logger(self) -> logging.Logger:
+        """The logger with the name of the package; to stderr where logging is not configured."""
+        logger = logging.getLogger(self.package_name)
+        if not logger.hasHandlers():
+            handler = logging.StreamHandler()
+            handler.setFormatter(logging.Formatter("[%(asctime)s] %(levelname)s in %(module)s: %(message)s"))
+            logger.addHandler(handler)
+        if self.debug and not logger.level:
+            logger.setLevel(logging.DEBUG)
+        return logger
+
+    def test_client(self) -> Client:
+        """A client that calls the app without a server, and keeps its cookies::
+
+            client = app.test_client()
+            assert b"Hello" in client.get("/").data
+
+        In ``with app.test_client() as client:`` the context of the last request stays readable.
+        """
+        from flask_embed.testing import Client
+
+        return Client(self, self.response_class)
+
+    def test_request_context(self, *args: Any, **kwargs: Any) -> RequestContext:
+        """The context of a request that is made up; arguments as in :class:`werkzeug.test.EnvironBuilder`::
+
+        with app.test_request_context("/hello", method="POST"):
+            assert request.path == "/hello"
+        """
+        from werkzeug.test import create_environ
+
+        if self.server_name is not None and len(args) < 2:
+            kwargs.setdefault("base_url", f"http://{self.server_name}/")
+        return self.request_context(create_environ(*args, **kwargs))
+
+    def run(self, host: str = "localhost", port: int = 5000, **options: Any) -> None:
+        """Serve the app with werkzeug's development server; never in production, the runners are for that.
+
+        *options* are those of :func:`werkzeug.serving.run_simple`; ``debug=True`` sets :attr:`debug`, which brings
+        reloader and debugger. The debugger runs code for whoever reaches it: on a *host* that others reach,
+        ValueError, unless ``expose_debugger=True`` says that this is meant.
+        """
+        from werkzeug.serving import run_simple
+
+        self.debug = options.pop("debug", self.debug)
+        exposed = options.pop("expose_debugger", False)
+        options.setdefault("use_reloader", self.debug)
+        options.setdefault("use_debugger", self.debug)
+        if options["use_debugger"] and not is_loopback(host) and not exposed:
+            raise ValueError(
+                f"the debugger runs code for whoever reaches {host!r}: bind it to 'localhost', "
+                "or pass expose_debugger=True if that is what you want"
+            )
+        options.setdefault("threaded", True)
+        run_simple(host, port, self, **options)
+
+
+@lru_cache(maxsize=256)
+def _takes_nothing(handler: Callable[..., Any]) -> bool:
+    return not signature(handler).parameters
+
+
+def _call_handler(handler: Callable[..., Any], error: Exception) -> Any:
+    """The value of an error handler, which may do without the error."""
+    return handler() if _takes_nothing(handler) else handler(error)

@@ -1,0 +1,314 @@
+"""The request context and the proxies that reach it: ``request``, ``session``, ``g`` and ``current_app``.
+
+A context is bound to the running code by a context variable (PEP 567), so it belongs to one thread or greenlet.
+What a request does not touch is not made: the request object, the session and ``g`` appear when they are asked for.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, cast
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.local import LocalProxy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from contextvars import Token
+    from types import TracebackType
+    from typing import Self
+
+    from _typeshed.wsgi import WSGIEnvironment
+    from werkzeug.routing import Rule
+
+    from flask_embed.app import Flask
+    from flask_embed.sessions import Session
+    from flask_embed.wrappers import Request, Response
+
+__all__ = ["RequestContext", "current_app", "current_context", "g", "has_request_context", "request", "session"]
+
+_current: ContextVar[RequestContext] = ContextVar("flask_embed.request_context")
+
+_UNBOUND = (
+    "no request is being handled here, so there is no {name}; a script or a test makes one with "
+    "'with app.test_request_context():', a thread or greenlet of your own gets the values it needs as arguments"
+)
+
+
+class Globals:
+    """Whatever an app stores on ``g`` for the length of one request.
+
+    >>> g = Globals()
+    >>> g.user = "ada"
+    >>> "user" in g, g.get("theme", "light")
+    (True, 'light')
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"g has no {name!r}: nothing has stored it in this request")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.__dict__[name] = value
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value stored under *name*, or *default*."""
+        return self.__dict__.get(name, default)
+
+    def pop(self, name: str, *default: Any) -> Any:
+        """Take the value out; without a default a missing one is a KeyError."""
+        return self.__dict__.pop(name, *default)
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """The value stored under *name*; *default* is stored if there is none."""
+        return self.__dict__.setdefault(name, default)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.__dict__
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__dict__)
+
+    def __repr__(self) -> str:
+        return f"<g {sorted(self.__dict__)}>"
+
+
+class RequestContext:
+    """All that belongs to one request, bound for the length of a ``with`` block.
+
+    The teardown functions of the app run once, at the end of the block, or with the body of a streamed
+    response (:class:`StreamedBody`), whichever comes last.
+    """
+
+    #: set by :meth:`Flask.match_request`
+    endpoint: str | None = None
+    view_args: dict[str, Any] | None = None
+    url_rule: Rule | None = None
+    routing_exception: HTTPException | None = None
+    #: messages of this request that were read already
+    flashes: list[tuple[str, str]] | None = None
+    #: functions that change the response of this request alone
+    after_this_request: list[Callable[[Response], Response]] | None = None
+    #: the exception that no handler took, for the teardown functions
+    error: BaseException | None = None
+    #: whether anything but the framework has asked for the session
+    session_touched = False
+    #: the session if anything has opened it
+    opened_session: Session | None = None
+    #: the thread or greenlet that the context is bound in
+    thread: int | None = None
+
+    _request: Request | None = None
+    _g: Globals | None = None
+    _token: Token[RequestContext] | None = None
+    _streamed = False
+    _torn_down = False
+
+    def __init__(self, app: Flask, environ: WSGIEnvironment) -> None:
+        self.app = app
+        self.environ = environ
+
+    @property
+    def request(self) -> Request:
+        """The request object, made and matched against the rules when it is first asked for."""
+        request = self._request
+        if request is None:
+            app = self.app
+            request = self._request = app.request_class(self.environ)
+            request.max_content_length = app.max_content_length
+            request.max_form_parts = app.max_form_parts
+            request.max_form_memory_size = app.max_form_memory_size
+            if self.endpoint is None and self.routing_exception is None:
+                try:
+                    app.match_request()
+                except HTTPException as error:
+                    self.routing_exception = error
+            request.endpoint = self.endpoint
+            request.view_args = self.view_args
+            request.url_rule = self.url_rule
+            request.routing_exception = self.routing_exception
+        return request
+
+    @property
+    def session(self) -> Session:
+        """The session, opened when it is first asked for."""
+        self.session_touched = True
+        return self.open_session()
+
+    def open_session(self) -> Session:
+        """The session, without counting as a use of it."""
+        session = self.opened_session
+        if session is None:
+            session = self.opened_session = self.app.open_session(self.request)
+        return session
+
+    @property
+    def g(self) -> Globals:
+        """The storage for this request."""
+        if self._g is None:
+            self._g = Globals()
+        return self._g
+
+    def bind(self) -> None:
+        """Make this the current context of the running thread or greenlet."""
+        if self._token is not None:
+            raise RuntimeError("this request context is bound already")
+        self._token = _current.set(self)
+        self.thread = get_ident()
+
+    def unbind(self) -> None:
+        """Make the context before this one the current one again; contexts are left in the reverse order."""
+        if self._token is None or _current.get(None) is not self:
+            raise RuntimeError("a request context is left that is not the current one")
+        _current.reset(self._token)
+        self._token = None
+
+    def __enter__(self) -> Self:
+        self.bind()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        try:
+            if not self._streamed:
+                self.teardown(exc)
+        finally:
+            self.unbind()
+
+    def teardown(self, error: BaseException | None = None) -> None:
+        """Run the app's teardown functions, once, however often and wherever this is called.
+
+        They get the exception that ended the request, or None. One that raises is logged; the rest still run.
+        """
+        if self._torn_down:
+            return
+        self._torn_down = True
+        app = self.app
+        if app.teardown_request_funcs:
+            error = self.error or error
+            for function in reversed(app.teardown_request_funcs):
+                try:
+                    function(error)
+                except Exception:
+                    app.logger.exception("A teardown function failed: %r", function)
+        if self._request is not None:
+            self._request.close()
+        if self.error is not None:
+            self.error = None  # it refers to frames that refer to this context: a cycle that would have to be collected
+        keep = self.environ.get("flask_embed.keep_context")
+        if keep is not None:
+            keep(self)
+        elif self.routing_exception is not None:
+            self.routing_exception = None
+
+    def follow(self, body: Iterable[bytes]) -> Iterable[bytes]:
+        """*body* as the server gets it: as it is if it is whole, else with this context bound to each step."""
+        if type(body) is list or isinstance(body, self.environ.get("wsgi.file_wrapper", ())):
+            return body
+        self._streamed = True
+        return StreamedBody(self, body)
+
+
+class StreamedBody:
+    """A body that is made while it is sent, with its request context around each step.
+
+    PEP 3333 lets a server call ``next()`` and ``close()`` in any thread; the context is bound and left there.
+    The request is torn down at the end of the body, when it raises, or when it is closed. A server that does
+    neither has a bug; then it happens when the body is collected, with a line in the log.
+    """
+
+    def __init__(self, context: RequestContext, body: Iterable[bytes]) -> None:
+        self._context: RequestContext | None = context
+        self._body = body
+        self._iterator = iter(body)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        context = self._context
+        if context is None:
+            raise StopIteration
+        context.bind()
+        try:
+            return next(self._iterator)
+        except BaseException as error:
+            self._end(None if isinstance(error, StopIteration) else error)
+            raise
+        finally:
+            context.unbind()
+
+    def close(self) -> None:
+        """Close the body and tear the request down; the second time nothing happens."""
+        context = self._context
+        if context is None:
+            return
+        context.bind()
+        try:
+            self._end(None)
+        finally:
+            context.unbind()
+
+    def _end(self, error: BaseException | None) -> None:
+        context, self._context = self._context, None
+        close = getattr(self._body, "close", None)
+        try:
+            if close is not None:
+                close()
+        except BaseException as failure:
+            error = error or failure
+            raise
+        finally:
+            if context is not None:
+                context.teardown(error)
+
+    def __del__(self) -> None:
+        if self._context is not None:
+            self._context.app.logger.warning(
+                "The body of %s was neither read to its end nor closed by the server (PEP 3333 requires close())",
+                self._context.endpoint,
+            )
+            self.close()
+
+
+def current_context() -> RequestContext:
+    """The context of the request that is being handled here; RuntimeError if there is none."""
+    try:
+        return _current.get()
+    except LookupError:
+        raise RuntimeError(_UNBOUND.format(name="request context")) from None
+
+
+def current_or_none() -> RequestContext | None:
+    """The context of the request that is being handled here, if any."""
+    return _current.get(None)
+
+
+def _bound(name: str) -> RequestContext:
+    """The current context for the proxy *name*, unless it was inherited by a thread that is not its own."""
+    context = _current.get(None)
+    # A free-threaded Python hands a new thread the context variables of its parent (sys.flags.thread_inherit_context).
+    if context is None or context.thread != get_ident():
+        raise RuntimeError(_UNBOUND.format(name=name))
+    return context
+
+
+def has_request_context() -> bool:
+    """Whether ``request``, ``session``, ``g`` and ``current_app`` are bound here.
+
+    >>> has_request_context()
+    False
+    """
+    context = current_or_none()
+    return context is not None and context.thread == get_ident()
+
+
+#: the current request, an instance of the app's :attr:`~Flask.request_class`
+request = cast("Request", LocalProxy(lambda: _bound("request").request))
+#: the current session, a dict that the client keeps and cannot change
+session = cast("Session", LocalProxy(lambda: _bound("session").session))
+#: storage for the length of one request
+g = cast("Globals", LocalProxy(lambda: _bound("g").g))
+#: the app that handles the current request
+current_app = cast("Flask", LocalProxy(lambda: _bound("current_app").app))

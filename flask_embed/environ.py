@@ -1,0 +1,137 @@
+"""What the strings of an environ may hold: the checks that the core and every gate before it share.
+
+PEP 3333 hands text over as latin-1 strings whose bytes are UTF-8. A value that can end up in a URL, in a
+header or in a log is judged here once, so that an app refuses the same things in-process and under a runner.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from werkzeug.sansio.utils import host_is_trusted as _in_trusted_list
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from _typeshed.wsgi import WSGIEnvironment
+
+__all__ = [
+    "escape_controls",
+    "front_fault",
+    "has_line_break",
+    "host_is_trusted",
+    "is_loopback",
+    "path_only",
+    "request_host",
+    "text",
+    "url_quote",
+]
+
+#: RFC 9110 section 7.2 by way of RFC 3986 host, narrowed to names that DNS or a container network can hold
+#: (so ``_``, but no percent encoding and none of the sub-delims), with an optional port.
+_HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?", re.ASCII)
+#: What a browser could read as something else than a path, or a header as its end.
+_SCRIPT_NAME_REFUSED = re.compile(r"^//|[\\?#\x00-\x1f\x7f]|(?:^|/)\.\.(?:/|$)")
+_LINE_BREAK = re.compile(r"[\x00\r\n]")
+#: C0, DEL, C1 and the line separators that a terminal or a log reader acts on.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+#: The characters of a path segment and the slash (WHATWG URL path-segment string, RFC 3986 pchar).
+_PATH_SAFE = "!$&'()*+,/:;=@"
+
+
+def text(value: str) -> str:
+    """The text of a WSGI string; :exc:`UnicodeError` if its bytes are no UTF-8 (PEP 3333, "Unicode Issues")."""
+    if value.isascii():
+        return value
+    return value.encode("latin-1").decode("utf-8")
+
+
+def has_line_break(value: str) -> bool:
+    """Whether *value* holds a NUL, CR or LF, which no string of an environ may."""
+    return _LINE_BREAK.search(value) is not None
+
+
+@lru_cache(maxsize=128)
+def front_fault(host: str, script_name: str) -> str | None:
+    """Why a request with this Host and this SCRIPT_NAME has to be refused, or None.
+
+    Both become part of the URLs that an app builds. An empty *host* stands for a request without one.
+    Few values are seen again and again, so the answer is remembered.
+
+    >>> front_fault("shop.example:8000", "/shop") is None
+    True
+    >>> front_fault("good@evil.example", "")
+    'the Host header is no host'
+    """
+    if host and _HOST.fullmatch(host) is None:
+        return "the Host header is no host"
+    if script_name and (not script_name.startswith("/") or _SCRIPT_NAME_REFUSED.search(script_name)):
+        return "SCRIPT_NAME is no path prefix"
+    return None
+
+
+def request_host(environ: WSGIEnvironment) -> str:
+    """The ``host`` or ``host:port`` that the request was sent to, in lower case, without its scheme's default port.
+
+    The Host header, or the server's own name where a request of HTTP/1.0 came without one.
+    """
+    scheme = environ.get("wsgi.url_scheme", "http")
+    host: str = environ.get("HTTP_HOST") or ""
+    if not host:
+        host = environ.get("SERVER_NAME") or ""
+        port = environ.get("SERVER_PORT") or ""
+        if ":" in host and not host.startswith("["):
+            host = f"[{host}]"
+        if host and port:
+            host = f"{host}:{port}"
+    host = host.lower()
+    return host.removesuffix(":443" if scheme == "https" else ":80").removesuffix(":")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* (port allowed) can only be this machine: ``localhost``, ``*.localhost``, 127.x.x.x, ``[::1]``."""
+    name = host.rpartition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+    name = name.lower().removesuffix(".")
+    return (
+        name in ("localhost", "[::1]")
+        or name.endswith(".localhost")
+        or re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", name) is not None
+    )
+
+
+def host_is_trusted(host: str, trusted: Collection[str]) -> bool:
+    """Whether *host* is in the list *trusted*; case, port and a trailing dot do not count.
+
+    An entry that starts with a dot stands for a domain and all names below it. Loopback names always count.
+    """
+    if is_loopback(host):
+        return True
+    name = host.lower()
+    if not name.startswith("["):
+        name = name.partition(":")[0].removesuffix(".")
+    return bool(trusted) and _in_trusted_list(name, [entry.lower() for entry in trusted])
+
+
+def url_quote(path: str) -> str:
+    """*path* (text) percent-encoded, slashes kept, a backslash too dangerous to keep."""
+    return quote(path, safe=_PATH_SAFE)
+
+
+def path_only(path: str) -> str:
+    """*path* so that a browser cannot read its beginning as a host: a second leading slash is encoded.
+
+    >>> path_only("//evil.example/x")
+    '/%2Fevil.example/x'
+    """
+    if path.startswith("//"):
+        rest = path.lstrip("/")
+        return "/" + "%2F" * (len(path) - len(rest) - 1) + rest
+    return path
+
+
+def escape_controls(value: str) -> str:
+    r"""*value* on one line for a log: control characters as ``\n``, ``\x1b``, ``\u2028``."""
+    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), value)

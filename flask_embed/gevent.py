@@ -1,0 +1,35 @@
+"""``python -m flask_embed.gevent app:app``: serve an app with gevent. ``--help`` lists the options."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from flask_embed.runner import main as run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from _typeshed.wsgi import WSGIApplication
+
+    from flask_embed.options import Options
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    return run("gevent", "gevent", _start, argv)
+
+
+def _start() -> Callable[[WSGIApplication, Options], None]:
+    from gevent import monkey
+
+    monkey.patch_all()
+    from flask_embed.adapters.gevent_server import serve
+
+    return serve
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""From the text ``module:attribute`` to a WSGI app, without evaluating anything."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from inspect import Parameter, signature
+from typing import TYPE_CHECKING, Any, cast
+
+from flask_embed.errors import LoadError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+__all__ = ["load_app"]
+
+#: ``package.module:attribute.attribute`` with an optional ``()`` for a factory
+_TARGET = re.compile(
+    r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<attribute>[^\W\d]\w*(?:\.[^\W\d]\w*)*)(?P<call>\(\))?"
+)
+
+
+def load_app(target: str) -> WSGIApplication:
+    """The WSGI app that ``"module:attribute"`` names, or that the factory ``"module:factory()"`` returns.
+
+    :exc:`~flask_embed.errors.LoadError` if the text has another form, if nothing has that name, or if what has
+    it is no WSGI app. What the module itself raises while it is imported, and what the factory raises, is
+    passed on as it is: it is a fault of that code, and its traceback is worth seeing.
+    """
+    match = _TARGET.fullmatch(target)
+    if match is None:
+        raise LoadError(f"{target!r} names no app: write 'module:app', or 'module:create_app()' for a factory")
+    found = _attribute(_import(match["module"], target), match["attribute"], target)
+    if match["call"]:
+        if not callable(found):
+            raise LoadError(f"{target!r}: {match['attribute']!r} cannot be called; write it without '()'")
+        if not _accepts(found, 0):
+            raise LoadError(f"{target!r}: the factory {match['attribute']!r} needs arguments; one without is expected")
+        found = found()
+    if not callable(found) or not _accepts(found, 2):
+        hint = ""
+        if callable(found) and not match["call"] and _accepts(found, 0):
+            hint = f"; if it is a factory, write '{target}()'"
+        raise LoadError(f"{target!r} is not a WSGI callable, it is {found!r}{hint}")
+    return cast("WSGIApplication", found)
+
+
+def _import(name: str, target: str) -> Any:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        # Only if the missing module is the named one, or a package on the way to it: else it is the module's own fault.
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        missing = error.name
+    raise LoadError(f"{target!r}: there is no module {missing!r} in the current folder (see --chdir) or on sys.path")
+
+
+def _attribute(module: Any, path: str, target: str) -> Any:
+    found = module
+    for name in path.split("."):
+        try:
+            found = getattr(found, name)
+        except AttributeError:
+            raise LoadError(f"{target!r}: {module.__name__!r} has no attribute {path!r}") from None
+    return found
+
+
+def _accepts(function: Any, count: int) -> bool:
+    """Whether *function* can be called with *count* positional arguments, as far as its signature tells."""
+    try:
+        parameters = signature(function)
+        parameters.bind(*[Parameter.empty] * count)
+    except TypeError:
+        return False
+    except ValueError:  # compiled code without a signature
+        return True
+    return True

@@ -1,0 +1,36 @@
+"""What a runner can be told, with the defaults; :func:`serve` of every adapter takes one of these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["Options"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How an app is served; the command line fills one, and so can a program::
+
+    from flask_embed.adapters.gevent_server import serve
+    from flask_embed.options import Options
+
+    serve(app, Options(bind="127.0.0.1:8000"))
+    """
+
+    #: where to listen: ``host:port`` (``[::1]:port``), ``unix:PATH`` or ``fd://N``; port 0 takes a free one
+    bind: str = "127.0.0.1:5000"
+    #: seconds that running requests have to end after SIGTERM or SIGINT
+    graceful_timeout: float = 30.0
+    #: what the start-up line calls the app
+    title: str = "app"
+    #: the apps mounted beside it, prefix → name, for the start-up line
+    mounts: dict[str, str] = field(default_factory=dict)
+    #: the prefix that the front sends, for the start-up line
+    prefix: str = ""
+
+    def start_line(self, runner: str, address: str) -> str:
+        """The line that a runner prints when it is ready: what is served, where, and under which prefixes."""
+        line = f"{self.title} is served by {runner} at {address.rstrip('/') if self.prefix else address}{self.prefix}"
+        if self.mounts:
+            line += ", with " + ", ".join(f"{name} at {key}" for key, name in self.mounts.items())
+        return f"{line} (1 worker, Ctrl-C stops it)"

@@ -1,0 +1,238 @@
+"""What an app is made of: its settings, its rules, its hooks and its error handlers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from werkzeug.routing import Rule
+
+from flask_embed.ctx import g, request, session
+from flask_embed.routing import Map
+from flask_embed.wrappers import Request, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+    from datetime import timedelta
+
+    from werkzeug.wrappers import Response as WerkzeugResponse
+
+__all__ = ["Registry"]
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+#: errors of HTTP that an app can have a handler for (RFC 9110 section 15)
+_ERROR_CODES = range(400, 600)
+
+
+def _default_template_context() -> dict[str, Any]:
+    """What every template sees; the session is opened only if the template uses it."""
+    return {"request": request, "session": session, "g": g}
+
+
+def _root_path(package_name: str) -> str:
+    """The folder of a module or package, imported or not; the current one where there is no file."""
+    module = sys.modules.get(package_name)
+    file = getattr(module, "__file__", None)
+    if module is None:
+        try:
+            spec = find_spec(package_name)
+        except (ImportError, ValueError):
+            spec = None
+        file = spec.origin if spec is not None and spec.has_location else None
+    return os.path.dirname(os.path.abspath(file)) if file else os.getcwd()
+
+
+class Registry:
+    """The part of :class:`~flask_embed.Flask` that is filled before the first request.
+
+    Settings are attributes: assign them on the instance, or in a subclass; there is no second way. The lists and
+    dicts are read anew for each request, and may be changed as they are.
+    """
+
+    #: the class of request objects
+    request_class: type[Request] = Request
+    #: the class of response objects
+    response_class: type[Response] = Response
+    #: where static files are served, read once by the constructor; None serves none
+    static_path: str | None = "/static"
+    #: seconds that a browser may keep a static file without asking again; None lets it ask each time
+    static_max_age: int | None = None
+    #: whether a symbolic link in the static folder may lead out of it
+    follow_symlinks: bool = False
+    #: what sessions are signed with: long, random and secret. Of a list the first signs and all are accepted.
+    secret_key: str | bytes | Sequence[str | bytes] | None = None
+    #: the name of the session cookie
+    session_cookie_name: str = "session"
+    #: the path that the session cookie is sent to; None is where the app is mounted
+    session_cookie_path: str | None = None
+    #: the domain that the session cookie is sent to; None is the host that set it, and no other
+    session_cookie_domain: str | None = None
+    #: whether the session cookie goes over HTTPS only; None: if it was set over HTTPS
+    session_cookie_secure: bool | None = None
+    #: whether scripts are kept from the session cookie
+    session_cookie_httponly: bool = True
+    #: ``"Lax"``, ``"Strict"``, ``"None"``, or None to send no such attribute
+    session_cookie_samesite: str | None = "Lax"
+    #: how long a session is valid, a timedelta or seconds; a permanent one lives as long without a visit
+    permanent_session_lifetime: timedelta | int = 31 * 24 * 60 * 60
+    #: whether each visit makes a permanent session last longer
+    session_refresh: bool = True
+    #: what keeps another app's sessions out; None is the package name. Apps with one salt and key share sessions.
+    session_salt: str | None = None
+    #: hosts that the app answers for (``".example.com"``: with all below it); None is any. Others are a 400.
+    trusted_hosts: Collection[str] | None = None
+    #: ``host`` or ``host:port`` of the app in external URLs, and the base of subdomains
+    server_name: str | None = None
+    #: bytes that a request's body may have, None for no limit; more is a 413
+    max_content_length: int | None = 16 * 1024 * 1024
+    #: fields and files that a form may have
+    max_form_parts: int = 1000
+    #: bytes that a form's field without a file may have
+    max_form_memory_size: int | None = 500_000
+    #: options for the Jinja2 environment
+    jinja_options: dict[str, Any] = {"autoescape": True}  # noqa: RUF012 a documented default, copied when used
+
+    def __init__(self, package_name: str) -> None:
+        #: the debugger and the reloader for :meth:`run`; errors are raised instead of answered. Never in production.
+        self.debug: bool = False
+        #: the name of the module or package, as passed to the constructor
+        self.package_name: str = package_name
+        #: the folder that the app lies in
+        self.root_path: str = _root_path(package_name)
+        #: the view functions by endpoint
+        self.view_functions: dict[str, Callable[..., Any]] = {}
+        #: the error handlers by status code or exception class
+        self.error_handlers: dict[int | type[Exception], Callable[..., Any]] = {}
+        #: called before each request
+        self.before_request_funcs: list[Callable[[], Any]] = []
+        #: called with the response of each request, the last one first
+        self.after_request_funcs: list[Callable[[Any], Any]] = []
+        #: called at the end of each request with the exception that it failed with, or None; the last one first
+        self.teardown_request_funcs: list[Callable[[BaseException | None], Any]] = []
+        #: called without arguments for each template that is rendered; each returns a dict of its variables
+        self.template_context_processors: list[Callable[[], dict[str, Any]]] = [_default_template_context]
+        #: the rules
+        self.url_map: Map = Map()
+        if self.static_path is not None:
+            self.add_url_rule(
+                f"{self.static_path.rstrip('/')}/<path:filename>", "static", view_func=self.send_static_file
+            )
+
+    def send_static_file(self, filename: str) -> WerkzeugResponse:
+        """The view of the endpoint ``static``: a file from the folder *static* next to the app."""
+        from flask_embed.helpers import send_from_directory
+
+        return send_from_directory(
+            "static", filename, follow_symlinks=self.follow_symlinks, max_age=self.static_max_age
+        )
+
+    def add_url_rule(
+        self, rule: str, endpoint: str | None = None, view_func: Callable[..., Any] | None = None, **options: Any
+    ) -> None:
+        """Connect a rule with an endpoint; a view function is registered for it only if one is given.
+
+        *options* go to :class:`werkzeug.routing.Rule`: ``methods`` (default GET; HEAD and OPTIONS are answered
+        by themselves), ``defaults``, ``strict_slashes``, ``subdomain``, ``redirect_to`` and others. The order
+        ``(endpoint, rule)`` is understood too. ValueError for an endpoint that has another view function::
+
+            app.add_url_rule("/", "index")
+            app.view_functions["index"] = index
+        """
+        if not rule.startswith("/") and endpoint is not None and endpoint.startswith("/"):
+            rule, endpoint = endpoint, rule
+        if endpoint is None:
+            if view_func is None:
+                raise ValueError(f"the rule {rule!r} needs an endpoint or a view function")
+            endpoint = view_func.__name__
+        methods = options.pop("methods", None) or ("GET",)
+        if isinstance(methods, str):
+            raise TypeError(f"the methods of the rule {rule!r} are a list: write methods=[{methods!r}]")
+        known = self.view_functions.get(endpoint)
+        if view_func is not None and known is not None and known != view_func:
+            raise ValueError(f"the endpoint {endpoint!r} of the rule {rule!r} is taken by {known!r}; pass endpoint=")
+        self.url_map.add(Rule(rule, endpoint=endpoint, methods=methods, **options))
+        if view_func is not None:
+            self.view_functions[endpoint] = view_func
+
+    def route(self, rule: str, **options: Any) -> Callable[[F], F]:
+        """Register a view function for a rule; its name is the endpoint unless ``endpoint=`` says otherwise.
+
+        ``<name>`` takes one segment of the path, ``<int:name>``, ``<float:name>``, ``<path:name>`` (slashes too),
+        ``<any(a, b):name>`` and ``<uuid:name>`` convert it. A rule that ends in a slash redirects to it where it is
+        missing; one that does not is a 404 with it::
+
+            @app.route("/post/<int:post_id>", methods=["GET", "POST"])
+            def show_post(post_id):
+                ...
+        """
+
+        def register(function: F) -> F:
+            self.add_url_rule(rule, options.pop("endpoint", None), view_func=function, **options)
+            return function
+
+        return register
+
+    def get(self, rule: str, **options: Any) -> Callable[[F], F]:
+        """:meth:`route` for GET."""
+        return self.route(rule, methods=["GET"], **options)
+
+    def post(self, rule: str, **options: Any) -> Callable[[F], F]:
+        """:meth:`route` for POST."""
+        return self.route(rule, methods=["POST"], **options)
+
+    def put(self, rule: str, **options: Any) -> Callable[[F], F]:
+        """:meth:`route` for PUT."""
+        return self.route(rule, methods=["PUT"], **options)
+
+    def patch(self, rule: str, **options: Any) -> Callable[[F], F]:
+        """:meth:`route` for PATCH."""
+        return self.route(rule, methods=["PATCH"], **options)
+
+    def delete(self, rule: str, **options: Any) -> Callable[[F], F]:
+        """:meth:`route` for DELETE."""
+        return self.route(rule, methods=["DELETE"], **options)
+
+    def errorhandler(self, code: int | type[Exception]) -> Callable[[F], F]:
+        """Register a function that answers an error, by status code or by class of exception.
+
+        It gets the exception, or nothing if it takes no parameter, and returns what a view may. A handler for 500
+        gets the exception that nobody else took::
+
+            @app.errorhandler(404)
+            def page_not_found(error):
+                return render_template("page_not_found.html"), 404
+        """
+        given: object = code
+        if isinstance(given, int) and given not in _ERROR_CODES:
+            raise ValueError(f"{code} is no status code of an error: 400 to 599, or a class of exceptions")
+        if not isinstance(given, int) and not (isinstance(given, type) and issubclass(given, Exception)):
+            raise TypeError(f"{code!r} is neither a status code nor a class of exceptions")
+
+        def register(function: F) -> F:
+            self.error_handlers[code] = function
+            return function
+
+        return register
+
+    def before_request(self, f: F) -> F:
+        """Call *f* before each request; what it returns, unless that is None, is the response."""
+        self.before_request_funcs.append(f)
+        return f
+
+    def after_request(self, f: F) -> F:
+        """Call *f* with the response of each request; it returns that or another one."""
+        self.after_request_funcs.append(f)
+        return f
+
+    def teardown_request(self, f: F) -> F:
+        """Call *f* once at the end of each request, whatever failed, with the exception or None."""
+        self.teardown_request_funcs.append(f)
+        return f
+
+    def context_processor(self, f: F) -> F:
+        """Call *f* for each template that is rendered; it returns a dict of variables for it."""
+        self.template_context_processors.append(f)
+        return f

@@ -1,0 +1,189 @@
+"""Sessions in a signed cookie: the client can read what is in it and cannot change it.
+
+The cookie is ``base64url(JSON).timestamp.signature`` (HMAC with SHA-256), nothing is compressed and nothing is
+pickled. JSON knows fewer types than Python; the rest that a session usefully holds is written with a tag.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from itsdangerous import BadData, TimestampSigner
+from itsdangerous.encoding import base64_decode, base64_encode
+from markupsafe import Markup
+from werkzeug.datastructures import CallbackDict
+
+from flask_embed.environ import text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from _typeshed.wsgi import WSGIEnvironment
+
+    from flask_embed.app import Flask
+    from flask_embed.wrappers import Request, Response
+
+__all__ = ["NullSession", "Session", "dumps", "loads", "read", "write"]
+
+
+class Session(CallbackDict[str, Any]):
+    """A dict that knows whether it is new and whether it was changed.
+
+    A change inside of a value is not seen; say so yourself::
+
+        session["basket"].append(42)
+        session.modified = True
+
+    After a log-in call ``session.clear()`` first: whatever an attacker planted in it is gone then.
+    """
+
+    #: True if the request came without a valid session
+    new: bool
+    #: True if something was set or deleted
+    modified: bool
+
+    def __init__(self, initial: dict[str, Any] | None = None, new: bool = False) -> None:
+        super().__init__(initial, _mark_modified)
+        self.new = new
+        self.modified = False
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the cookie outlives the browser, for ``app.permanent_session_lifetime``."""
+        return bool(self.get("_permanent", False))
+
+    @permanent.setter
+    def permanent(self, value: bool) -> None:
+        self["_permanent"] = bool(value)
+
+
+def _mark_modified(session: CallbackDict[str, Any]) -> None:
+    session.modified = True  # type: ignore[attr-defined]
+
+
+class NullSession(Session):
+    """What an app without a secret key has: always empty, and a RuntimeError for who writes."""
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("the session cannot be written: set app.secret_key to a long random value first")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+
+def read(app: Flask, request: Request) -> Session:
+    """The session that the request brings. A browser may send a cookie per path: the first that verifies counts."""
+    signer = _signer(app)
+    if signer is None:
+        return NullSession(new=True)
+    for value in request.cookies.getlist(app.session_cookie_name):
+        content = loads(value, signer, _lifetime(app))
+        if content is not None:
+            return Session(content)
+    return Session(new=True)
+
+
+def write(app: Flask, session: Session, environ: WSGIEnvironment, response: Response) -> None:
+    """Put the session into a cookie of *response* if it was changed, or is permanent and due for refresh."""
+    signer = _signer(app)
+    if signer is None or not (session.modified or (session.permanent and app.session_refresh)):
+        return
+    secure = app.session_cookie_secure
+    options: dict[str, Any] = {
+        "path": app.session_cookie_path or text(environ.get("SCRIPT_NAME", "")).rstrip("/") or "/",
+        "domain": app.session_cookie_domain,
+        "secure": environ.get("wsgi.url_scheme") == "https" if secure is None else secure,
+        "httponly": app.session_cookie_httponly,
+        "samesite": app.session_cookie_samesite,
+    }
+    response.vary.add("Cookie")
+    if session:
+        max_age = _lifetime(app) if session.permanent else None
+        response.set_cookie(app.session_cookie_name, dumps(session, signer), max_age=max_age, **options)
+    elif not session.new:
+        response.delete_cookie(app.session_cookie_name, **options)
+
+
+def dumps(session: Session, signer: TimestampSigner) -> str:
+    """The value of the cookie; TypeError for a value that no cookie can hold, naming its type."""
+    payload = json.dumps(_tagged(dict(session)), separators=(",", ":"), allow_nan=False)
+    return signer.sign(base64_encode(payload)).decode("ascii")
+
+
+def loads(value: str, signer: TimestampSigner, max_age: int) -> dict[str, Any] | None:
+    """What a cookie holds; None if it was not signed by us, is older than *max_age* seconds, or is broken."""
+    try:
+        content = _untagged(json.loads(base64_decode(signer.unsign(value, max_age=max_age))))
+    except (BadData, ValueError, TypeError, LookupError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _signer(app: Flask) -> TimestampSigner | None:
+    """What signs the sessions of *app*: the first of its secret keys; all are accepted. None without a key."""
+    key = app.secret_key
+    if not key:
+        return None
+    keys = (key,) if isinstance(key, str | bytes) else key
+    return _make_signer(
+        tuple(one.encode() if isinstance(one, str) else one for one in keys), app.session_salt or app.package_name
+    )
+
+
+@lru_cache(maxsize=16)
+def _make_signer(keys: tuple[bytes, ...], salt: str) -> TimestampSigner:
+    # itsdangerous signs with the last of a list (CVE-2025-47278 is what comes of the other reading).
+    return TimestampSigner(keys[::-1], salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)
+
+
+def _lifetime(app: Flask) -> int:
+    """Seconds that a session of *app* is valid."""
+    lifetime = app.permanent_session_lifetime
+    return int(lifetime.total_seconds()) if isinstance(lifetime, timedelta) else lifetime
+
+
+#: type → (tag, to JSON, from JSON); a tag begins with a space, as no key of yours is likely to
+_TAGS: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
+    tuple: (" t", lambda value: [_tagged(item) for item in value], lambda value: tuple(map(_untagged, value))),
+    bytes: (" b", lambda value: base64_encode(value).decode("ascii"), base64_decode),
+    Markup: (" m", str, Markup),
+    datetime: (" d", datetime.isoformat, datetime.fromisoformat),
+    UUID: (" u", str, UUID),
+}
+_BY_TAG: dict[str, Callable[[Any], Any]] = {tag: from_json for tag, _, from_json in _TAGS.values()}
+_BY_TAG[" i"] = lambda items: {_untagged(key): _untagged(value) for key, value in items}
+
+
+def _tagged(value: Any) -> Any:
+    """*value* in JSON's types; a dict whose keys JSON would change, or that looks like a tag, as a list of pairs."""
+    if isinstance(value, dict):
+        if all(type(key) is str for key in value) and not (len(value) == 1 and next(iter(value)).startswith(" ")):
+            return {key: _tagged(item) for key, item in value.items()}
+        return {" i": [[_tagged(key), _tagged(item)] for key, item in value.items()]}
+    for kind, (tag, to_json, _) in _TAGS.items():
+        if isinstance(value, kind):
+            return {tag: to_json(value)}
+    if isinstance(value, list):
+        return [_tagged(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(
+        f"a session cannot hold {value!r} of type {type(value).__name__}: store a str, number, list or dict"
+    )
+
+
+def _untagged(value: Any) -> Any:
+    if type(value) is list:
+        return [_untagged(item) for item in value]
+    if type(value) is dict:
+        if len(value) == 1:
+            ((key, content),) = value.items()
+            if key.startswith(" "):
+                return _BY_TAG[key](content)  # an unknown tag is a KeyError: no session of ours
+        return {key: _untagged(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,69 @@
+"""Templates: Jinja2 with everything escaped, and the names that every template of an app has."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, TemplateNotFound
+
+from flask_embed import ctx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jinja2 import Template
+
+    from flask_embed.app import Flask
+
+__all__ = ["TemplateLoader", "create_environment", "default_context", "render_template", "render_template_string"]
+
+
+class TemplateLoader(FileSystemLoader):
+    """Templates in a folder; a name that no file can have is a template that is not found."""
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        if "\0" in template or "\\" in template or os.path.isabs(template):
+            raise TemplateNotFound(template)
+        return super().get_source(environment, template)
+
+
+def create_environment(app: Flask) -> Environment:
+    """The Jinja2 environment of *app*, with its options and its loader."""
+    from flask_embed.helpers import get_flashed_messages, url_for
+
+    environment = Environment(loader=app.create_jinja_loader(), **app.jinja_options)  # noqa: S701 autoescape is an option
+    environment.globals.update(url_for=url_for, get_flashed_messages=get_flashed_messages)
+    return environment
+
+
+def default_context() -> dict[str, Any]:
+    """What every template sees: the request, the session and ``g``, opened only if the template uses them."""
+    return {"request": ctx.request, "session": ctx.session, "g": ctx.g}
+
+
+def render_template(template_name: str, **context: Any) -> str:
+    """The text of a template from the app's *templates* folder, rendered with *context*.
+
+    Raises :exc:`jinja2.TemplateNotFound`; needs a request, as ``request`` and ``url_for`` do::
+
+        return render_template("hello.html", name=name)
+    """
+    app = ctx.current_context().app
+    return _render(app, app.jinja_env.get_template(template_name), context)
+
+
+def render_template_string(source: str, **context: Any) -> str:
+    """The text of a template given as a string, escaped like any other.
+
+    A template is code: never build *source* from what a client sent, pass that as a value::
+
+        render_template_string("Hello {{ name }}!", name=request.args.get("name"))
+    """
+    app = ctx.current_context().app
+    return _render(app, app.jinja_env.from_string(source), context)
+
+
+def _render(app: Flask, template: Template, context: dict[str, Any]) -> str:
+    app.update_template_context(context)
+    return template.render(context)

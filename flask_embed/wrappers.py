@@ -1,0 +1,249 @@
+"""The request and the response: werkzeug's, building only what is asked for, refusing what no header may hold."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.datastructures import Headers
+from werkzeug.utils import cached_property, get_content_type
+from werkzeug.wrappers import Request as WerkzeugRequest
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from flask_embed.environ import request_host, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from http import HTTPStatus
+    from typing import Self
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from werkzeug.exceptions import HTTPException
+    from werkzeug.routing import Rule
+
+__all__ = ["Request", "Response"]
+
+#: RFC 9110 section 5.6.2, token: what a header, a cookie or a method may be named.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: RFC 9110 section 5.5, field-value: visible characters, space, tab and obs-text; PEP 3333 adds latin-1.
+_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+#: RFC 9112 section 4, status-line: three digits, a space, a reason.
+_STATUS = re.compile(r"[0-9]{3} [\t\x20-\x7e\x80-\xff]*")
+
+
+class Request(WerkzeugRequest):
+    """What the client asked for; :data:`flask_embed.request` is the current one.
+
+    Everything of :class:`werkzeug.wrappers.Request`, and what the app matched::
+
+        @app.before_request
+        def log_visit():
+            app.logger.info("%s by %s", request.endpoint, request.remote_addr)
+    """
+
+    #: the endpoint of the rule that matched, None if none did
+    endpoint: str | None = None
+    #: the values of the rule's variables, None if no rule matched
+    view_args: dict[str, Any] | None = None
+    #: the rule that matched, None if none did
+    url_rule: Rule | None = None
+    #: what matching raised, None if a rule matched
+    routing_exception: HTTPException | None = None
+
+    def __init__(self, environ: WSGIEnvironment, populate_request: bool = False, shallow: bool = False) -> None:
+        # A request that is stored in its own environ would live until the next collection of cycles.
+        super().__init__(environ, populate_request, shallow)
+        path = environ.get("PATH_INFO", "")
+        if path.startswith("//"):  # slashes are not merged: what matches a rule is what a view sees
+            try:
+                self.path = text(path)
+            except UnicodeError:
+                self.path = path.encode("latin-1", "replace").decode("utf-8", "replace")
+
+    @cached_property
+    def host(self) -> str:
+        """``host`` or ``host:port`` that the request was sent to, in lower case, without a default port.
+
+        An app has refused what is no host, or is not in its ``trusted_hosts``, before anything asks for it.
+        """
+        return request_host(self.environ)
+
+
+class Response(WerkzeugResponse):
+    """What is sent to the client: werkzeug's response, with HTML as the default type.
+
+    The headers are built when they are asked for; a response that nobody touches has its two
+    (Content-Type and Content-Length) without that. Whatever a header, its name or the status line must not
+    hold (RFC 9110 section 5) is a :exc:`ValueError` when the response is sent, so nothing of it is::
+
+        response = Response("<h1>Hello</h1>", status=201)
+        response.set_cookie("seen", "yes")
+    """
+
+    default_mimetype = "text/html"
+    direct_passthrough = False
+
+    # What the constructor is not told stays as it is here: most responses are a body and nothing else.
+    _status = "200 OK"
+    _status_code = 200
+    _headers: Headers | None = None
+    _content_type: str | None = None
+    _on_close: list[Callable[[], Any]] = []  # noqa: RUF012 never appended to: call_on_close makes a new one
+    #: whether the body was passed whole, so that its length is known as soon as the headers are
+    _sized = False
+
+    def __init__(
+        self,
+        response: Iterable[bytes] | bytes | bytearray | Iterable[str] | str | None = None,
+        status: int | str | HTTPStatus | None = None,
+        headers: Mapping[str, str | Iterable[str]] | Iterable[tuple[str, str]] | None = None,
+        mimetype: str | None = None,
+        content_type: str | None = None,
+        direct_passthrough: bool = False,
+    ) -> None:
+        if status is None:
+            status = self.default_status
+        if status != 200:
+            self.status = status
+        if content_type is not None:
+            self._content_type = content_type
+        elif mimetype is not None:
+            self._content_type = _content_type_of(mimetype)
+        if isinstance(response, str):
+            self.response = [response.encode()]
+            self._sized = True
+        elif isinstance(response, (bytes, bytearray)):
+            self.response = [bytes(response)]
+            self._sized = True
+        else:
+            self.response = [] if response is None else response
+        if headers is not None:
+            self._headers = headers if isinstance(headers, Headers) else Headers(headers)
+            if self._content_type is not None or "content-type" not in self._headers:
+                self._set_type(self._headers)
+            if self._sized:
+                self._set_length(self._headers)
+        if direct_passthrough:
+            self.direct_passthrough = True
+
+    @property
+    def headers(self) -> Headers:
+        """The :class:`~werkzeug.datastructures.Headers`; changes are sent."""
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = Headers()
+            self._set_type(headers)
+            if self._sized:
+                self._set_length(headers)
+        return headers
+
+    @headers.setter
+    def headers(self, value: Headers) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        self._headers = value
+
+    def set_data(self, value: bytes | bytearray | str) -> None:
+        """Replace the body; text is encoded as UTF-8."""
+        self.response = [value.encode() if isinstance(value, str) else bytes(value)]
+        self._sized = True
+        if self._headers is not None:
+            self._set_length(self._headers)
+
+    def _set_type(self, headers: Headers) -> None:
+        content_type = self._content_type or _content_type_of(self.default_mimetype)
+        if content_type is not None:
+            headers["Content-Type"] = content_type
+
+    def _set_length(self, headers: Headers) -> None:
+        if self.automatically_set_content_length:
+            headers["Content-Length"] = str(sum(map(len, self.iter_encoded())))
+
+    def call_on_close(self, func: Callable[[], Any]) -> Callable[[], Any]:
+        """Call *func* when the body was sent or given up."""
+        self._on_close = [*self._on_close, func]
+        return func
+
+    data = property(WerkzeugResponse.get_data, set_data, doc="The whole body as bytes; a stream is read for it.")
+
+    def set_cookie(self, key: str, *args: Any, **options: Any) -> None:
+        """Set a cookie; arguments as in :meth:`werkzeug.wrappers.Response.set_cookie`.
+
+        A *key* that is no token (RFC 6265 section 4.1.1: no space, ``;``, ``=``, not empty) raises ValueError.
+        """
+        if _TOKEN.fullmatch(key) is None:
+            raise ValueError(f"the cookie name {key!r} is no token; use letters, digits, '-' and '_'")
+        super().set_cookie(key, *args, **options)
+
+    @classmethod
+    def force_type(cls, response: WerkzeugResponse | WSGIApplication, environ: WSGIEnvironment | None = None) -> Self:
+        """*response* as an instance of this class; a WSGI app is run with *environ* and buffered."""
+        if isinstance(response, cls):
+            return response
+        if not isinstance(response, WerkzeugResponse):
+            if environ is None:
+                raise TypeError("a WSGI app becomes a response only with the environ to run it with")
+            response = WerkzeugResponse.from_app(response, environ, buffered=True)
+        forced = cls(response.response, response.status, direct_passthrough=response.direct_passthrough)
+        forced.headers = response.headers
+        forced._on_close = response._on_close
+        return forced
+
+    def get_wsgi_response(self, environ: WSGIEnvironment) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
+        """The body, the status line and the headers as they are sent; ValueError for what cannot be sent."""
+        if self._headers is None and type(self).get_wsgi_headers is _get_wsgi_headers:
+            headers = self._untouched_headers()
+        else:
+            headers = self.get_wsgi_headers(environ).to_wsgi_list()
+            for name, value in headers:
+                if _TOKEN.fullmatch(name) is None:
+                    raise ValueError(f"the header name {name!r} is no token")
+                if _FIELD_VALUE.fullmatch(value) is None:
+                    raise ValueError(
+                        f"the value {value!r} of the header {name!r} cannot be sent: it holds a control character, "
+                        "or one outside of latin-1 (percent-encode it, RFC 8187)"
+                    )
+        status = self._status
+        if status != "200 OK" and _STATUS.fullmatch(status) is None:
+            raise ValueError(f"the status {status!r} is no status line; write it as '404 Not Found'")
+        return self.get_app_iter(environ), status, headers
+
+    def _untouched_headers(self) -> list[tuple[str, str]]:
+        """What :attr:`headers` would say and :meth:`get_wsgi_headers` make of it, without building them."""
+        content_type = self._content_type or _content_type_of(self.default_mimetype)
+        code = self._status_code
+        headers = [] if content_type is None or code == 304 else [("Content-Type", content_type)]
+        body = self.response
+        if code >= 200 and code not in (204, 304) and self.automatically_set_content_length:
+            if type(body) is list and len(body) == 1 and type(body[0]) is bytes:
+                headers.append(("Content-Length", str(len(body[0]))))
+            elif self.is_sequence:
+                headers.append(("Content-Length", str(sum(map(len, self.iter_encoded())))))
+        return headers
+
+    def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
+        """The body as the server gets it: a list if it is whole, empty where the method or the status has none."""
+        code = self._status_code
+        if environ["REQUEST_METHOD"] == "HEAD" or code < 200 or code in (204, 304):
+            self.close()
+            return []
+        body = self.response
+        if type(body) is list and len(body) == 1 and type(body[0]) is bytes and not self._on_close:
+            return body
+        if self.is_sequence and not self._on_close:
+            return list(self.iter_encoded())
+        return super().get_app_iter(environ)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Send the response: a response is a WSGI app."""
+        body, status, headers = self.get_wsgi_response(environ)
+        start_response(status, headers)
+        return body
+
+
+_get_wsgi_headers = WerkzeugResponse.get_wsgi_headers
+
+
+@lru_cache(maxsize=256)
+def _content_type_of(mimetype: str | None) -> str | None:
+    """*mimetype* with the charset that text needs."""
+    return None if mimetype is None else get_content_type(mimetype, "utf-8")
