@@ -1,0 +1,124 @@
+"""The socket that a runner listens on, from the text of ``--bind``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import socket
+import stat
+from typing import TYPE_CHECKING
+
+from flask_embed.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["address_of", "listening"]
+
+_HOST_PORT = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]/\s]*)):(?P<port>[0-9]{1,5})")
+_FORMS = "write HOST:PORT ([::1]:PORT), unix:PATH or fd://N"
+
+
+@contextlib.contextmanager
+def listening(bind: str, backlog: int = 2048) -> Iterator[socket.socket]:
+    """A listening socket for *bind*, closed at the end of the block, the file of a unix socket removed with it.
+
+    :exc:`~flask_embed.errors.UsageError` for another form, an address that is taken or not ours, or a path where
+    something else lies. ``host:0`` takes a free port. A unix socket has the mode 0660; one that a dead server
+    has left is replaced, one that answers is not.
+    """
+    if bind.startswith("unix:"):
+        with _unix_socket(bind.removeprefix("unix:"), backlog) as listener:
+            yield listener
+        return
+    with _inherited(bind) if bind.startswith("fd://") else _tcp_socket(bind, backlog) as listener:
+        # Headers and body may be two packets; without this the second waits for the client's delayed ACK.
+        if listener.family != socket.AF_UNIX:
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        yield listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """The address as people write it: ``http://127.0.0.1:5000/`` or ``unix:/run/app.sock``."""
+    name = listener.getsockname()
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{os.fsdecode(name)}"
+    host, port = name[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def _tcp_socket(bind: str, backlog: int) -> socket.socket:
+    match = _HOST_PORT.fullmatch(bind)
+    if match is None or int(match["port"]) > 65535:
+        raise UsageError(f"cannot listen on {bind!r}: {_FORMS}")
+    host = match["ipv6"] or match["host"] or "127.0.0.1"
+    family = socket.AF_INET6 if match["ipv6"] else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, int(match["port"])))
+        listener.listen(backlog)
+    except OSError as error:
+        listener.close()
+        raise UsageError(f"cannot listen on {bind!r}: {error.strerror or error}") from None
+    return listener
+
+
+def _inherited(bind: str) -> socket.socket:
+    number = bind.removeprefix("fd://")
+    if not number.isdecimal():
+        raise UsageError(f"cannot listen on {bind!r}: {_FORMS}")
+    try:
+        listener = socket.socket(fileno=os.dup(int(number)))
+        listening_now = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError as error:
+        raise UsageError(f"cannot listen on {bind!r}: {error.strerror or error}") from None
+    if not listening_now:
+        listener.close()
+        raise UsageError(f"cannot listen on {bind!r}: it is no listening socket")
+    return listener
+
+
+@contextlib.contextmanager
+def _unix_socket(path: str, backlog: int) -> Iterator[socket.socket]:
+    _make_room(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with listener:
+        before = os.umask(0o117)
+        try:
+            listener.bind(path)
+        except OSError as error:
+            raise UsageError(f"cannot listen on 'unix:{path}': {error.strerror or error}") from None
+        finally:
+            os.umask(before)
+        made = os.stat(path).st_ino
+        try:
+            listener.listen(backlog)
+            yield listener
+        finally:
+            with contextlib.suppress(OSError):
+                if os.stat(path).st_ino == made:  # not the socket of a server that has taken our place
+                    os.unlink(path)
+
+
+def _make_room(path: str) -> None:
+    """Remove the socket that a dead server has left at *path*; refuse anything else that lies there."""
+    if not path or len(os.fsencode(path)) > 107:
+        raise UsageError(f"cannot listen on 'unix:{path}': a path of 1 to 107 bytes is needed")
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return  # nothing there; what else is wrong, bind says
+    if not stat.S_ISSOCK(mode):
+        raise UsageError(f"cannot listen on 'unix:{path}': something that is no socket lies there")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+        except OSError as error:
+            raise UsageError(f"cannot listen on 'unix:{path}': {error.strerror or error}") from None
+    raise UsageError(f"cannot listen on 'unix:{path}': another server answers there")

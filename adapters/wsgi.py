@@ -1,0 +1,220 @@
+"""The one boundary between a server and a WSGI app: call it, iterate its body, close it (PEP 3333).
+
+Every runner answers every request through :func:`respond`, so an app behaves the same under each of them:
+
+- call, iteration and close happen here, one after the other, in one thread or greenlet and in a context of
+  their own (PEP 567): no context variable of one request is seen by the next;
+- ``close()`` is called exactly once, also when the app raises, the body raises or the client has left;
+- status and headers are checked before anything is sent, by ``if`` and not by ``assert``;
+- an exception before the headers is a 500; after them the connection is cut, so that the client can see
+  that the answer is not whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextvars import copy_context
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from flask_embed.environ import escape_controls
+
+if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+__all__ = ["ClientGone", "Writer", "respond"]
+
+logger = logging.getLogger("flask_embed.server")
+
+_STATUS = re.compile(r"[2-5][0-9]{2} [\t\x20-\x7e\x80-\xff]*")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+#: The server's own business (PEP 3333, "Other HTTP Features"; RFC 9110 section 7.6.1).
+_HOP_BY_HOP = re.compile(
+    "connection|keep-alive|proxy-authenticate|proxy-authorization|proxy-connection|te|trailer|transfer-encoding|upgrade"
+)
+_ERROR_BODY = b"Internal Server Error\n"
+
+
+class ClientGone(Exception):
+    """Raised by a :class:`Writer` when nobody reads the answer any more: the app is closed, nothing is logged."""
+
+
+class Writer(Protocol):
+    """Where one response goes; each server's adapter has one. Any method may raise :exc:`ClientGone`."""
+
+    def start(self, status: str, headers: list[tuple[str, str]]) -> None:
+        """Send the head: both have been checked, and are latin-1."""
+
+    def write(self, data: bytes) -> None:
+        """Send a part of the body, never an empty one."""
+
+    def end(self) -> None:
+        """The response is whole."""
+
+    def cut(self) -> None:
+        """The response will not be whole: close the connection so that the client can see it."""
+
+
+def respond(app: WSGIApplication, environ: WSGIEnvironment, writer: Writer) -> None:
+    """Answer one request: call *app* with *environ* and send what it returns through *writer*.
+
+    Returns when the response was sent and closed, or given up; an exception of the app is logged with its
+    traceback, not raised. What is no error (GreenletExit, KeyboardInterrupt, SystemExit) is raised, after
+    the body was closed and the connection cut.
+    """
+    copy_context().run(_Exchange(environ, writer).run, app)
+
+
+class _Exchange:
+    """One response on its way: nothing is sent before the first part of the body is there."""
+
+    __slots__ = ("bodiless", "environ", "head", "left", "sent_head", "writer")
+
+    def __init__(self, environ: WSGIEnvironment, writer: Writer) -> None:
+        self.environ = environ
+        self.writer = writer
+        #: status and headers from start_response
+        self.head: tuple[str, list[tuple[str, str]]] | None = None
+        self.sent_head = False
+        #: bytes of the body that Content-Length still promises, None without one
+        self.left: int | None = None
+        self.bodiless = environ["REQUEST_METHOD"] == "HEAD"
+
+    def run(self, app: WSGIApplication) -> None:
+        body: Any = None
+        try:
+            try:
+                body = app(self.environ, self.start_response)
+                self.send_body(body)
+            finally:
+                close = getattr(body, "close", None)
+                if close is not None:
+                    close()
+            self.writer.end()
+        except ClientGone:
+            self.writer.cut()
+        except Exception:
+            self.fail()
+        except BaseException:
+            self.writer.cut()
+            raise
+
+    def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None) -> Any:
+        """PEP 3333: called again only with *exc_info*, which is raised if the head was sent already."""
+        if exc_info is not None:
+            try:
+                if self.sent_head and exc_info[1] is not None:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # a cycle through the traceback
+        elif self.head is not None:
+            raise RuntimeError("start_response was called a second time without exc_info (PEP 3333)")
+        self.head = _checked_head(status, headers)
+        return self.write
+
+    def write(self, data: bytes) -> None:
+        """Send a part of the body at once: the callable that start_response returns, and each part of the body."""
+        if type(data) is not bytes:
+            raise TypeError(f"a body is made of bytes, the app sent {type(data).__name__} (PEP 3333)")
+        if not data:
+            return
+        if not self.sent_head:
+            self.send_head()
+        if self.bodiless:
+            return
+        if self.left is not None:
+            if len(data) > self.left:
+                raise ValueError("the body is longer than its Content-Length")
+            self.left -= len(data)
+        self.writer.write(data)
+
+    def send_body(self, body: Any) -> None:
+        if type(body) is list and len(body) == 1 and self.head is not None and type(body[0]) is bytes:
+            self.send_head(whole=len(body[0]))
+        for data in body:
+            self.write(data)
+            if self.bodiless and self.sent_head:
+                return
+        if not self.sent_head:
+            self.send_head(whole=0)
+        if self.left and not self.bodiless:
+            raise ValueError(f"the body ended {self.left} bytes before its Content-Length")
+
+    def send_head(self, whole: int | None = None) -> None:
+        """Send status and headers; *whole* is the length of the body where it is known."""
+        if self.head is None:
+            raise RuntimeError("the app returned without calling start_response (PEP 3333)")
+        status, headers = self.head
+        length = next((value for name, value in headers if name.lower() == "content-length"), None)
+        code = status[:3]
+        if code in ("204", "304"):
+            if length is not None and code == "204":  # RFC 9110 section 8.6
+                headers = [header for header in headers if header[0].lower() != "content-length"]
+            self.bodiless = True
+        elif length is not None:
+            self.left = int(length)
+        elif whole is not None and not (self.bodiless and whole == 0):
+            headers.append(("Content-Length", str(whole)))
+            self.left = whole
+        self.sent_head = True
+        self.writer.start(status, headers)
+
+    def fail(self) -> None:
+        """Answer the exception that is being handled."""
+        environ = self.environ
+        logger.exception(
+            "Error while answering %s %s",
+            escape_controls(environ["REQUEST_METHOD"]),
+            escape_controls(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")),
+        )
+        try:
+            if self.sent_head:
+                self.writer.cut()
+                return
+            self.sent_head = True
+            headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(_ERROR_BODY)))]
+            self.writer.start("500 Internal Server Error", headers)
+            if environ["REQUEST_METHOD"] != "HEAD":
+                self.writer.write(_ERROR_BODY)
+            self.writer.end()
+        except ClientGone:
+            self.writer.cut()
+
+
+def _checked_head(status: str, headers: list[tuple[str, str]]) -> tuple[str, list[tuple[str, str]]]:
+    """Status and a list of its own for the headers; TypeError or ValueError for what must not be sent."""
+    if type(status) is not str:
+        raise TypeError(f"the status is a str, the app sent {status!r}")
+    if _STATUS.fullmatch(status) is None:
+        raise ValueError(f"the status {status!r} is no status line like '200 OK'")
+    lengths = 0
+    checked = []
+    for name, value in headers:
+        lengths += _check_header(name, value)
+        checked.append((name, value))
+    if lengths > 1:
+        raise ValueError("the response has more than one Content-Length")
+    return status, checked
+
+
+@lru_cache(maxsize=512)
+def _check_header(name: str, value: str) -> bool:
+    """Raise for a header that must not be sent; whether it is Content-Length."""
+    if type(name) is not str or type(value) is not str:
+        raise TypeError(f"a header is two str, the app sent {name!r}: {value!r}")
+    if _TOKEN.fullmatch(name) is None:
+        raise ValueError(f"the header name {name!r} is no token (RFC 9110 section 5.6.2)")
+    if _FIELD_VALUE.fullmatch(value) is None:
+        raise ValueError(f"the value {value!r} of the header {name!r} holds what no header may (RFC 9110 section 5.5)")
+    lower = name.lower()
+    if _HOP_BY_HOP.fullmatch(lower):
+        raise ValueError(f"the header {name!r} is the server's to send (PEP 3333, hop-by-hop)")
+    if lower != "content-length":
+        return False
+    if _LENGTH.fullmatch(value) is None:
+        raise ValueError(f"the Content-Length {value!r} is no number of bytes")
+    return True
