@@ -48,7 +48,7 @@ def serve(app: WSGIApplication, options: Options | None = None) -> None:
         server.drain(options.graceful_timeout)
 
 
-class _Server(WSGIServer):  # type: ignore[misc]
+class _Server(WSGIServer):
     """pywsgi's server, knowing which of its connections are answering."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -66,7 +66,7 @@ class _Server(WSGIServer):  # type: ignore[misc]
         self.stop(timeout=0)
 
 
-class _Handler(WSGIHandler):  # type: ignore[misc]
+class _Handler(WSGIHandler):
     """One connection: pywsgi reads the requests, the boundary answers them."""
 
     server: _Server  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -133,7 +133,13 @@ class _Exchange:
         self.writer.write(data)
 
     def send_body(self, body: Any) -> None:
-        if type(body) is list and len(body) == 1 and self.head is not None and type(body[0]) is bytes:
+        if (
+            not self.sent_head
+            and self.head is not None
+            and type(body) is list
+            and len(body) == 1
+            and type(body[0]) is bytes
+        ):
             self.send_head(whole=len(body[0]))
         for data in body:
             self.write(data)

@@ -169,8 +169,12 @@ class Matcher:
             if not rule.build_only:
                 self._add(rule)
         self.has_subdomains = bool(self.domains.edges or self.domains.static.keys() - {""})
+        # Where a walk begins: at the domain, or behind it if all rules have the same.
+        self._root, self._root_at = self.domains, 0
         if self.has_subdomains:
             self.static.clear()  # a path alone no longer says which rule is meant
+        elif "" in self.domains.static:
+            self._root, self._root_at = self.domains.static[""], 1
 
     def _add(self, rule: Rule) -> None:
         domain, found = parse(rule, rule.subdomain or "")
@@ -235,7 +239,7 @@ class Matcher:
             raise NotFound
         allowed: set[str] = set()
         segments[0] = domain
-        found = self._walk(self.domains, segments, 0, method, (), allowed)
+        found = self._walk(self._root, segments, self._root_at, method, (), allowed)
         if found is not None:
             return found
         if allowed:
@@ -246,6 +250,17 @@ class Matcher:
         self, node: Node, segments: list[str], at: int, method: str, values: tuple[str, ...], allowed: set[str]
     ) -> tuple[Leaf, tuple[str, ...]] | None:
         """Follow ``segments[at:]`` from *node*; methods of rules that only the method excludes go to *allowed*."""
+        while at < len(segments) and segments[at]:  # as long as only one way leads on, there is nothing to come back to
+            behind = node.static.get(segments[at])
+            if behind is None:
+                if len(node.edges) != 1 or node.edges[0].matches is not None:
+                    break
+                values = (*values, segments[at])
+                behind = node.edges[0].node
+            elif node.edges:
+                break
+            node = behind
+            at += 1
         if at == len(segments):
             for leaf in node.leaves:
                 if leaf.accepts(method):
@@ -416,6 +431,8 @@ class _Supported(RuleFactory):
                 reason = "a WebSocket cannot be served by a WSGI app"
             elif rule.merge_slashes:
                 reason = "slashes are never merged"
+            elif rule.rule.startswith("//"):
+                reason = "a browser would read the beginning of its URL as a host"
             elif rule.host is not None:
                 reason = "mount an app under a host with DispatcherMiddleware"
             if reason:

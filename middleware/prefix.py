@@ -43,7 +43,9 @@ def normalize_prefix(prefix: str) -> str:
         )
     path = stripped if stripped.startswith("/") else f"/{stripped}"
     if "//" in path or path.endswith("/"):
-        raise PrefixError(f"the prefix {prefix!r} holds an empty segment; write {re.sub('/+', '/', path)!r}")
+        raise PrefixError(
+            f"the prefix {prefix!r} holds an empty segment; write {re.sub('/+', '/', path).rstrip('/')!r}"
+        )
     if "%" in path:
         raise PrefixError(f"the prefix {prefix!r} holds a '%': write the characters themselves, not their encoding")
     for mark in "\\?#":

@@ -1,0 +1,72 @@
+# Each target sets up what it needs in .venv: a fresh machine needs Python 3.11 or later (with venv and pip)
+# and make. Another Python: make test PYTHON=python3.12
+
+PYTHON ?= python3
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+# Compiling what is never imported would be half of the time that installing takes.
+INSTALL := install --quiet --quiet --no-compile
+# One stamp for each name that PYTHON can have, so that asking for another Python makes the .venv anew.
+READY := $(VENV)/ready-$(subst /,_,$(PYTHON))
+
+PYTEST := $(PY) -m pytest
+# These need real servers or are no tests; the runners, being processes, are tested with the Python of .venv only.
+IN_VENV := --ignore=tests/servers --ignore=tests/benchmarks
+IN_PROCESS := $(IN_VENV) --ignore=tests/runners
+
+.PHONY: help demo test test-servers lint bench clean on-python
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
+
+demo: $(READY)  ## a portal of several apps on http://127.0.0.1:5000/
+	@echo "Look at http://127.0.0.1:5000/ and stop with Ctrl-C."
+	@$(PY) -m flask_embed.gevent examples.portal:app --bind 127.0.0.1:5000
+
+test: $(READY)  ## the tests, then the in-process ones on every other Python that is installed
+	$(PYTEST) $(IN_VENV)
+	@set -e; $(PY) -m tests.pythons > $(VENV)/pythons.txt; \
+	while read -r version path; do \
+		$(MAKE) --no-print-directory on-python VERSION="$$version" BASE="$$path" < /dev/null; \
+	done < $(VENV)/pythons.txt
+
+test-servers: $(READY)  ## the tests behind real web servers; with CI set, a missing server is a failure
+	$(PYTEST) tests/servers
+
+lint: $(READY)  ## ruff, mypy and basedpyright
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+	$(PY) -m basedpyright
+
+bench: $(READY)  ## the benchmarks against other frameworks
+	$(PY) -m tests.benchmarks
+
+clean:  ## remove .venv, caches and what builds leave
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov
+	find flask_embed adapters middleware tests examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# A .venv of another Python version, a broken one and one without pip (uv makes such) are put right here.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "flask_embed needs Python 3.11 or later, which '$(PYTHON)' is not: name one with PYTHON=python3.N" >&2; exit 1; }
+	@minor='import sys; print(sys.version_info[:2])'; \
+	test "$$($(PYTHON) -c "$$minor")" = "$$($(PY) -c "$$minor" 2>/dev/null)" || $(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) --version >/dev/null 2>&1 || $(PY) -m ensurepip
+	$(PIP) $(INSTALL) --upgrade pip
+	$(PIP) $(INSTALL) --editable . --group dev
+	@touch $@
+
+# For the rule of test alone: the in-process tests on one more Python, whose VERSION and path (BASE) it names.
+# No pip is put into that environment: the one of .venv installs into it, which saves seconds.
+on-python: $(VENV)/pythons/$(VERSION)/ready
+	@echo "== Python $(VERSION)"
+	$(VENV)/pythons/$(VERSION)/bin/python -m pytest --quiet $(IN_PROCESS)
+
+$(VENV)/pythons/$(VERSION)/ready: pyproject.toml
+	@"$(BASE)" -m venv --clear --without-pip $(@D)
+	$(PIP) --python $(@D)/bin/python $(INSTALL) --editable . --group test
+	@touch $@

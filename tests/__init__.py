@@ -1,0 +1,1 @@
+"""The tests; their folders mirror flask_embed/, adapters/ and middleware/."""

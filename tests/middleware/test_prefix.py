@@ -1,0 +1,127 @@
+"""Prefixes: which are accepted, where a path is split, and the middleware."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from werkzeug.test import Client
+
+from flask_embed.errors import PrefixError
+from flask_embed.middleware.prefix import PrefixMiddleware, below, longest_prefix, normalize_prefix
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+def tell(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+    """A WSGI app that answers with where it sees itself."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{environ['SCRIPT_NAME']}|{environ['PATH_INFO']}".encode("latin-1")]
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        ("/shop", "/shop"),
+        ("/shop/", "/shop"),
+        ("shop", "/shop"),
+        ("shop/", "/shop"),
+        ("/a/b", "/a/b"),
+        ("", ""),
+        ("/", ""),
+        ("/über", "/Ã¼ber"),
+        ("/a.b/..c", "/a.b/..c"),
+        ("/a:b@c", "/a:b@c"),
+    ],
+)
+def test_a_prefix_has_one_stored_form(written: str, stored: str) -> None:
+    assert normalize_prefix(written) == stored
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("//app", "write '/app'"),
+        ("//evil.com/x", "write '/evil.com/x'"),
+        ("/a//b", "write '/a/b'"),
+        ("/a//", "write '/a'"),
+        ("/a b", "white space"),
+        ("/a\u00a0b", "white space"),
+        ("/a\tb", "white space or a control character"),
+        ("/a\x7fb", "control character"),
+        ("/../x", "segment"),
+        ("/x/.", "segment"),
+        ("/%61", "'%'"),
+        ("/a?b", "'?'"),
+        ("/a#b", "'#'"),
+        ("/a\\b", "'\\\\'"),
+        ("/\ud800", "UTF-8"),
+        ("//", "//"),
+    ],
+)
+def test_a_prefix_that_cannot_be_one_is_named_with_the_way_out(written: str, hint: str) -> None:
+    with pytest.raises(PrefixError) as caught:
+        normalize_prefix(written)
+    assert repr(written) in str(caught.value)
+    assert hint in str(caught.value)
+
+
+def test_prefix_is_matched_at_segment_border() -> None:
+    assert [below(path, "/app") for path in ("/app", "/app/", "/app//x", "/appx", "/APP/x", "/")] == [
+        "",
+        "/",
+        "//x",
+        None,
+        None,
+        None,
+    ]
+    assert below("/x", "") == "/x"
+
+
+def test_the_longest_prefix_wins_within_the_depth() -> None:
+    prefixes = {"/a", "/a/b", "/a/b/c/d"}
+    for path, expected in {
+        "/a": "/a",
+        "/a/": "/a",
+        "/a/b": "/a/b",
+        "/a/b/c": "/a/b",
+        "/a/b/c/d/e": "/a/b/c/d",
+        "/a//b": "/a",
+        "/ab": "",
+        "a/b": "",
+        "": "",
+    }.items():
+        assert longest_prefix(path, prefixes, 4) == expected
+
+
+def test_verbatim_moves_the_prefix_and_tells_the_broken_contract_once(caplog: pytest.LogCaptureFixture) -> None:
+    client = Client(PrefixMiddleware(tell, "/app/"))
+    assert client.get("/app/x//y").text == "/app|/x//y"
+    assert client.get("/app").text == "/app|"
+    assert client.get("/app/x", base_url="http://localhost/outer").text == "/outer/app|/x"
+    assert caplog.records == []
+    for path in ("/appx", "/", "/bad%0Apath"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.text) == (404, "Not Found\n")
+    assert len(caplog.records) == 1
+    assert "'/appx' is not below the prefix '/app'" in caplog.text
+    assert "'stripped'" in caplog.text
+
+
+def test_stripped_sets_only_script_name() -> None:
+    client = Client(PrefixMiddleware(tell, "app", mode="stripped"))
+    assert client.get("/x").text == "/app|/x"
+    assert client.get("/app/x", base_url="http://localhost/outer").text == "/outer/app|/app/x"
+
+
+def test_the_callers_environ_is_left_alone() -> None:
+    environ: dict[str, Any] = {"SCRIPT_NAME": "/outer", "PATH_INFO": "/app/x", "REQUEST_METHOD": "GET"}
+    before = dict(environ)
+    assert PrefixMiddleware(tell, "/app")(environ, lambda *args: lambda data: None) == [b"/outer/app|/x"]
+    assert environ == before
+
+
+def test_an_unknown_mode_is_refused() -> None:
+    with pytest.raises(ValueError, match="'strip' is neither"):
+        PrefixMiddleware(tell, "/app", mode="strip")  # type: ignore[arg-type]

@@ -1,0 +1,192 @@
+"""The layers of the project: who imports whom, held over the whole tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.imports import violations
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A made-up tree that breaks no rule."""
+    for folder in ("flask_embed", "adapters", "middleware"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "__init__.py").write_text("")
+    (tmp_path / "flask_embed/errors.py").write_text("class PrefixError(ValueError): ...\n")
+    (tmp_path / "flask_embed/app.py").write_text("import json\nfrom werkzeug.routing import Map\n")
+    (tmp_path / "adapters/gevent_server.py").write_text("from flask_embed.adapters import http1\n")
+    (tmp_path / "adapters/http1.py").write_text("import httptools\n")
+    return tmp_path
+
+
+def write(tree: Path, file: str, *lines: str) -> None:
+    (tree / file).write_text("\n".join(lines) + "\n")
+
+
+def test_the_project_keeps_its_layers() -> None:
+    assert not violations(ROOT), "\n" + "\n".join(violations(ROOT))
+
+
+@pytest.mark.parametrize(
+    ("file", "lines", "fault"),
+    [
+        pytest.param(
+            "middleware/prefix.py",
+            ["import os", "from flask_embed.app import Flask"],
+            "middleware/prefix.py:2: imports flask_embed.app: middleware may import Werkzeug",
+            id="middleware that knows the framework",
+        ),
+        pytest.param(
+            "middleware/strict.py",
+            ["from flask_embed import Flask"],
+            "middleware/strict.py:1: imports flask_embed: middleware may",
+            id="the framework by its public name",
+        ),
+        pytest.param(
+            "middleware/strict.py",
+            ["from typing import TYPE_CHECKING", "if TYPE_CHECKING:", "    import tornado.web"],
+            "middleware/strict.py:3: imports tornado.web: middleware may",
+            id="middleware that names a server's types",
+        ),
+        pytest.param(
+            "flask_embed/ctx.py",
+            ["def push():", "    from flask_embed import app"],
+            "flask_embed/ctx.py:2: imports flask_embed.app: the core may",
+            id="ctx that loads app inside a function",
+        ),
+        pytest.param(
+            "flask_embed/app.py",
+            ["from flask_embed.adapters.gevent_server import serve"],
+            "flask_embed/app.py:1: imports flask_embed.adapters.gevent_server: the core may",
+            id="core that loads a server",
+        ),
+        pytest.param(
+            "flask_embed/registry.py",
+            ["from flask_embed.middleware import prefix"],
+            "flask_embed/registry.py:1: imports flask_embed.middleware: the core may",
+            id="core that loads middleware",
+        ),
+        pytest.param(
+            "flask_embed/helpers.py",
+            ["import importlib", "def f():", "    return importlib.import_module('gevent.local')"],
+            "flask_embed/helpers.py:3: imports gevent.local: the core may",
+            id="an import by import_module",
+        ),
+        pytest.param(
+            "flask_embed/wrappers.py",
+            ["from .errors import PrefixError"],
+            "flask_embed/wrappers.py:1: imports .errors: imports are absolute",
+            id="a relative import",
+        ),
+        pytest.param(
+            "adapters/wsgi.py",
+            ["import middleware.prefix"],
+            "adapters/wsgi.py:1: imports middleware.prefix: it is installed as flask_embed.middleware.prefix",
+            id="a folder by its name in the tree",
+        ),
+        pytest.param(
+            "flask_embed/__init__.py",
+            ["from flask_embed.app import Flask"],
+            "flask_embed/__init__.py:1: imports flask_embed.app: the public names are loaded on first use",
+            id="an eager public name",
+        ),
+        pytest.param(
+            "flask_embed/gevent.py",
+            ["from flask_embed.adapters.gevent_server import serve"],
+            "flask_embed/gevent.py:1: imports flask_embed.adapters.gevent_server: a shim may import runner "
+            "and options; its own adapter and library inside a function; this one is at the top",
+            id="a shim that loads its server at the top",
+        ),
+        pytest.param(
+            "flask_embed/gevent.py",
+            ["def main():", "    from flask_embed.adapters import tornado_server"],
+            "flask_embed/gevent.py:2: imports flask_embed.adapters: a shim may",
+            id="a shim that loads another's server",
+        ),
+        pytest.param(
+            "adapters/tornado_server.py",
+            ["from flask_embed.adapters.gevent_server import serve"],
+            "adapters/tornado_server.py:1: imports flask_embed.adapters.gevent_server: an adapter may",
+            id="an adapter that loads another's server",
+        ),
+        pytest.param(
+            "adapters/nginx.py",
+            ["async def f():", "    class C:", "        import tornado"],
+            "adapters/nginx.py:3: imports tornado: an adapter may",
+            id="a foreign library, deep inside",
+        ),
+        pytest.param(
+            "adapters/http1.py",
+            ["import socket"],
+            "adapters/http1.py:1: imports socket: a protocol is bytes in and events out",
+            id="a protocol with a socket",
+        ),
+        pytest.param(
+            "flask_embed/errors.py",
+            ["from werkzeug.exceptions import NotFound"],
+            "flask_embed/errors.py:1: imports werkzeug.exceptions: errors and options are leaves",
+            id="a leaf that is none",
+        ),
+        pytest.param(
+            "adapters/uwsgi_server.py",
+            ["import os"],
+            "adapters/uwsgi_server.py: no rule says what it may import",
+            id="a file that the table does not know",
+        ),
+    ],
+)
+def test_an_import_against_the_rules_is_named_with_its_rule(
+    tree: Path, file: str, lines: list[str], fault: str
+) -> None:
+    write(tree, file, *lines)
+
+    found = violations(tree)
+
+    assert [line[: len(fault)] for line in found] == [fault]
+
+
+@pytest.mark.parametrize(
+    ("file", "lines"),
+    [
+        pytest.param(
+            "flask_embed/ctx.py",
+            ["import typing as t", "if t.TYPE_CHECKING:", "    from flask_embed.app import Flask"],
+            id="ctx that names the type of app",
+        ),
+        pytest.param(
+            "flask_embed/registry.py",
+            ["from flask_embed.helpers import url_for", "import markupsafe"],
+            id="one more module of the core",
+        ),
+        pytest.param(
+            "flask_embed/environ.py",
+            ["from typing import TYPE_CHECKING", "if TYPE_CHECKING:", "    import _typeshed.wsgi"],
+            id="typeshed for types",
+        ),
+        pytest.param(
+            "flask_embed/gevent.py",
+            ["import flask_embed.runner", "def f():", "    from flask_embed.adapters import gevent_server"],
+            id="a shim that loads its adapter late",
+        ),
+        pytest.param(
+            "middleware/dispatcher.py",
+            ["from flask_embed.middleware.prefix import split", "from flask_embed.errors import PrefixError"],
+            id="middleware beside middleware",
+        ),
+        pytest.param(
+            "adapters/gevent_server.py",
+            ["import socket", "import gevent.monkey", "from flask_embed.adapters.workers import supervise"],
+            id="an adapter with its library",
+        ),
+    ],
+)
+def test_an_import_within_the_rules_is_no_fault(tree: Path, file: str, lines: list[str]) -> None:
+    write(tree, "flask_embed/runner.py", "import argparse")
+    write(tree, file, *lines)
+
+    assert violations(tree) == []
