@@ -23,7 +23,7 @@ help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
 demo: $(READY)  ## a portal of several apps on http://127.0.0.1:5000/
-	@echo "Look at http://127.0.0.1:5000/ and stop with Ctrl-C."
+	@echo "Look at http://127.0.0.1:5000/ (flaskr is at /flaskr/: log in as admin, password default). Ctrl-C stops it."
 	@$(PY) -m flask_embed.gevent examples.portal:app --bind 127.0.0.1:5000
 
 test: $(READY)  ## the tests, then the in-process ones on every other Python that is installed

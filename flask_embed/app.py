@@ -26,6 +26,7 @@ from flask_embed.environ import (
     url_quote,
 )
 from flask_embed.registry import Registry
+from flask_embed.routing import subdomain_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -96,7 +97,7 @@ class Flask(Registry):
         fault = front_fault(host, environ.get("SCRIPT_NAME", ""))
         if fault is not None:
             raise BadRequest(fault)
-        if self.trusted_hosts is not None and not host_is_trusted(host, self.trusted_hosts):
+        if self.trusted_hosts is not None and not host_is_trusted(request_host(environ), self.trusted_hosts):
             raise SecurityError("the host is not trusted")
 
     def preprocess_request(self) -> Any:
@@ -278,36 +279,31 @@ class Flask(Registry):
         """
         environ = current_context().environ if has_request_context() else {}
         scheme = _scheme or environ.get("wsgi.url_scheme", "http")
-        adapter = self.url_map.bind(
-            self.server_name or "localhost", "/", url_scheme=scheme, default_method=environ.get("REQUEST_METHOD", "GET")
-        )
+        base = self.server_name or "localhost"
+        adapter = self.url_map.bind(base, "/", url_scheme=scheme, default_method=environ.get("REQUEST_METHOD", "GET"))
         try:
-            parts = urlsplit(adapter.build(endpoint, values, _method, force_external=True))
+            built = urlsplit(adapter.build(endpoint, values, _method, force_external=True))
         except BuildError as error:
             if any(rule.suitable_for(values, _method) for rule in self.url_map.rules_for(endpoint)):
                 error.add_note(f"One of the values cannot stand in the path of {endpoint!r}: {values!r}")
             raise
         prefix = url_quote(text(environ.get("SCRIPT_NAME", "")).rstrip("/"))
-        url = path_only(prefix + parts.path) + (f"?{parts.query}" if parts.query else "")
+        url = path_only(prefix + built.path) + (f"?{built.query}" if built.query else "")
         if _anchor is not None:
             url += "#" + quote(_anchor, safe="!$&'()*+,/:;=?@")
         if _external is None:
-            _external = _scheme is not None or parts.netloc != adapter.server_name
-        if _external:
-            return f"{scheme}://{self._external_host(parts.netloc, environ)}{url}"
-        return url
-
-    def _external_host(self, host: str, environ: WSGIEnvironment) -> str:
-        """The host that an external URL may name: *host* where server_name gave it, else a Host that is trusted."""
+            here = subdomain_of(request_host(environ), self.server_name) if environ and self.server_name else ""
+            _external = _scheme is not None or built.netloc != (f"{here}.{base}" if here else base)
+        if not _external:
+            return url
         if self.server_name is not None:
-            return host
-        if environ:
-            host = request_host(environ)
-            if host_is_trusted(host, self.trusted_hosts or ()):
-                return host
+            return f"{scheme}://{built.netloc}{url}"
+        host = request_host(environ)
+        if built.netloc == base and environ and host_is_trusted(host, self.trusted_hosts or ()):
+            return f"{scheme}://{host}{url}"
         raise RuntimeError(
-            "an external URL needs a host that no client can choose: set app.server_name = 'www.example.com' "
-            "or app.trusted_hosts = ['www.example.com']"
+            f"the external URL of {endpoint!r} needs a host that no client can choose: set app.server_name = "
+            "'www.example.com' (a subdomain needs it), or app.trusted_hosts = ['www.example.com']"
         )
 
     def open_session(self, request: Request) -> sessions.Session:

@@ -204,7 +204,7 @@ class RequestContext:
 
     def follow(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """*body* as the server gets it: as it is if it is whole, else with this context bound to each step."""
-        if type(body) is list or isinstance(body, self.environ.get("wsgi.file_wrapper", ())):
+        if type(body) in (list, tuple) or isinstance(body, self.environ.get("wsgi.file_wrapper", ())):
             return body
         self._streamed = True
         return StreamedBody(self, body)

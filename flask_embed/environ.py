@@ -70,6 +70,10 @@ def front_fault(host: str, script_name: str) -> str | None:
         return "the Host header is no host"
     if script_name and (not script_name.startswith("/") or _SCRIPT_NAME_REFUSED.search(script_name)):
         return "SCRIPT_NAME is no path prefix"
+    try:
+        text(script_name)
+    except UnicodeError:
+        return "SCRIPT_NAME is no UTF-8"
     return None
 
 

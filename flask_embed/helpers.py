@@ -8,7 +8,7 @@ import os
 import re
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast, overload
 from uuid import UUID
 
 from werkzeug import exceptions
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response as WerkzeugResponse
 
     from flask_embed.wrappers import Response
+
+    R = TypeVar("R", bound=WerkzeugResponse)
 
 __all__ = [
     "abort",
@@ -70,7 +72,17 @@ def abort(code: int | WerkzeugResponse, *args: Any, **kwargs: Any) -> NoReturn:
     exceptions.abort(code, *args, **kwargs)
 
 
-def redirect(location: str, code: int = 302, Response: type[WerkzeugResponse] | None = None) -> WerkzeugResponse:
+@overload
+def redirect(location: str, code: int = 302, Response: None = None) -> Response: ...
+@overload
+def redirect(location: str, code: int, Response: type[R]) -> R: ...
+@overload
+def redirect(location: str, code: int = 302, *, Response: type[R]) -> R: ...
+def redirect(  # the name of the parameter is the documented one
+    location: str,
+    code: int = 302,
+    Response: type[WerkzeugResponse] | None = None,
+) -> WerkzeugResponse:
     """A response that sends the client to *location*, a URL that may be relative (RFC 9110 section 10.2.2).
 
     *code* is 301, 302, 303, 305, 307 or 308. A *location* with a line break, or one that would run as a script
@@ -168,14 +180,14 @@ def send_file(
     etag: bool | str = True,
     last_modified: datetime | int | float | None = None,
     max_age: int | Callable[[str | None], int | None] | None = None,
-) -> WerkzeugResponse:
+) -> Response:
     """Send a file, given by path (relative to the app's root_path) or open for reading in binary mode.
 
     Answers conditional and range requests; the file is closed with the response. Never pass a path that a
     client chose: :func:`send_from_directory` is for that. *max_age* is in seconds.
     """
     context = current_context()
-    return werkzeug_utils.send_file(
+    response = werkzeug_utils.send_file(
         path_or_file,
         context.environ,
         mimetype=mimetype,
@@ -188,11 +200,12 @@ def send_file(
         response_class=context.app.response_class,
         _root_path=context.app.root_path,
     )
+    return cast("Response", response)
 
 
 def send_from_directory(
     directory: str | os.PathLike[str], path: str, follow_symlinks: bool = False, **options: Any
-) -> WerkzeugResponse:
+) -> Response:
     """Send the file *path*, which a client may have chosen, from below *directory*; options as in :func:`send_file`.
 
     404 for what is not a plain file there: a folder, a pipe, a way out of *directory* by dots, by an absolute

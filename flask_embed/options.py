@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 __all__ = ["Options"]
 
@@ -23,8 +23,8 @@ class Options:
     graceful_timeout: float = 30.0
     #: what the start-up line calls the app
     title: str = "app"
-    #: the apps mounted beside it, prefix → name, for the start-up line
-    mounts: dict[str, str] = field(default_factory=dict)
+    #: the prefixes that other apps are mounted at, for the start-up line
+    mounts: tuple[str, ...] = ()
     #: the prefix that the front sends, for the start-up line
     prefix: str = ""
 
@@ -32,5 +32,5 @@ class Options:
         """The line that a runner prints when it is ready: what is served, where, and under which prefixes."""
         line = f"{self.title} is served by {runner} at {address.rstrip('/') if self.prefix else address}{self.prefix}"
         if self.mounts:
-            line += ", with " + ", ".join(f"{name} at {key}" for key, name in self.mounts.items())
+            line += f", with mounts at {', '.join(self.mounts)}"
         return f"{line} (1 worker, Ctrl-C stops it)"

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from datetime import timedelta
 
-    from werkzeug.wrappers import Response as WerkzeugResponse
-
 __all__ = ["Registry"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -121,7 +119,7 @@ class Registry:
                 f"{self.static_path.rstrip('/')}/<path:filename>", "static", view_func=self.send_static_file
             )
 
-    def send_static_file(self, filename: str) -> WerkzeugResponse:
+    def send_static_file(self, filename: str) -> Response:
         """The view of the endpoint ``static``: a file from the folder *static* next to the app."""
         from flask_embed.helpers import send_from_directory
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
     from werkzeug.routing import MapAdapter
 
-__all__ = ["Map", "Matcher"]
+__all__ = ["Map", "Matcher", "subdomain_of"]
 
 
 class Leaf:
@@ -362,7 +362,7 @@ class Map(WerkzeugMap):
             path = "/"  # the root of a host has no other spelling: nothing to redirect to (RFC 9110, 4.2.3)
         domain = ""
         if matcher.has_subdomains and server_name:
-            domain = _subdomain(request_host(environ), server_name)
+            domain = subdomain_of(request_host(environ), server_name)
         method = environ["REQUEST_METHOD"]
         try:
             leaf, values = matcher.match(path, method, domain)
@@ -441,7 +441,7 @@ class _Supported(RuleFactory):
             yield rule
 
 
-def _subdomain(host: str, server_name: str) -> str:
+def subdomain_of(host: str, server_name: str) -> str:
     """What stands in front of *server_name* in *host*; empty if *host* is another's, as an address is."""
     name = host.partition(":")[0].removesuffix(".")
     base = "." + server_name.lower().partition(":")[0]

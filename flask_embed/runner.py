@@ -106,7 +106,6 @@ def _composed(arguments: argparse.Namespace) -> tuple[WSGIApplication, Options]:
         raise UsageError(f"--chdir {folder}: {error.strerror}") from None
     sys.path.insert(0, os.getcwd())
     app = load_app(arguments.app)
-    mounts: dict[str, str] = {}
     try:
         if arguments.mount:
             dispatcher = DispatcherMiddleware(app)
@@ -115,8 +114,8 @@ def _composed(arguments: argparse.Namespace) -> tuple[WSGIApplication, Options]:
                 if not equals:
                     raise UsageError(f"--mount {mount!r}: write /PREFIX=module:app")
                 dispatcher.mount(key, load_app(target))
-                mounts[key] = target
             app = dispatcher
+        mounts = tuple(app.mounts) if isinstance(app, DispatcherMiddleware) else ()
         if arguments.prefix:
             app = PrefixMiddleware(app, arguments.prefix)
     except PrefixError as error:

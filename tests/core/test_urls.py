@@ -91,6 +91,13 @@ def test_subdomains_are_matched_below_the_server_name() -> None:
     assert client.get("/", base_url="http://evilexample.com/").text == "site"
     with app.test_request_context():
         assert url_for("home", user="ada") == "http://ada.example.com:8000/"
+    with app.test_request_context(base_url="http://ada.example.com:8000/"):
+        assert url_for("home", user="ada") == "/"
+        assert url_for("home", user="eve") == "http://eve.example.com:8000/"
+        assert url_for("site") == "http://example.com:8000/"
+    app.server_name = None
+    with app.test_request_context(), pytest.raises(RuntimeError, match="a subdomain needs it"):
+        url_for("home", user="ada")
 
 
 def test_rules_can_be_added_while_serving_and_by_the_map() -> None:

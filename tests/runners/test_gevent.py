@@ -95,7 +95,7 @@ def runner(folder: Path) -> Iterator[Runner]:
 def test_it_says_what_it_serves_where(runner: Runner) -> None:
     assert runner.first_line == (
         f"shop:app is served by gevent at http://127.0.0.1:{runner.port}/site, "
-        "with shop:create_app() at /blog (1 worker, Ctrl-C stops it)\n"
+        "with mounts at /blog (1 worker, Ctrl-C stops it)\n"
     )
 
 
