@@ -38,6 +38,7 @@ http {{
   merge_slashes off;
   server {{
     listen unix:{folder}/nginx.sock;
+    root {folder}/nothing;
     location /yourapplication {{
       proxy_pass http://unix:{folder}/app.sock;
       proxy_set_header Host $http_host;
