@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from flask_embed.app import Flask
 
-__all__ = ["TemplateLoader", "create_environment", "default_context", "render_template", "render_template_string"]
+__all__ = ["TemplateLoader", "create_environment", "render_template", "render_template_string"]
 
 
 class TemplateLoader(FileSystemLoader):
@@ -35,11 +35,6 @@ def create_environment(app: Flask) -> Environment:
     environment = Environment(loader=app.create_jinja_loader(), **app.jinja_options)  # noqa: S701 autoescape is an option
     environment.globals.update(url_for=url_for, get_flashed_messages=get_flashed_messages)
     return environment
-
-
-def default_context() -> dict[str, Any]:
-    """What every template sees: the request, the session and ``g``, opened only if the template uses them."""
-    return {"request": ctx.request, "session": ctx.session, "g": ctx.g}
 
 
 def render_template(template_name: str, **context: Any) -> str:

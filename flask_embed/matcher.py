@@ -1,0 +1,314 @@
+"""From a path and a method to a rule: what a map's rules are compiled to.
+
+    a dict   path → method → rule        rules without a variable: one look-up answers most requests
+    a tree   segment by segment          all rules: answers whatever the dict has no answer for,
+                                         variables, slash redirects, 404 and 405
+
+Both answer alike; the dict only says it sooner. In the tree a static segment wins over a variable one, and
+variables are tried in the order of their converters' weights. An edge takes one segment (a converter that
+accepts slashes takes all that are left), so a node is visited at most once per request, and a path of a
+thousand segments costs no more than its length.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
+from werkzeug.routing import BaseConverter, Map, Rule, ValidationError
+from werkzeug.routing.rules import parse_converter_args
+
+from flask_embed.converters import StringConverter
+from flask_embed.environ import has_line_break, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+__all__ = ["Leaf", "Matcher", "SlashRequired", "parse"]
+
+
+class Leaf:
+    """A rule at the end of its path, and what turns the matched strings into the view's arguments."""
+
+    __slots__ = ("conversions", "defaults", "methods", "redirects", "rule")
+
+    def __init__(self, rule: Rule, found: dict[str, BaseConverter]) -> None:
+        self.rule = rule
+        self.methods: Collection[str] | None = rule.methods
+        self.defaults = dict(rule.defaults or {})
+        #: name and ``to_python`` per variable, in the order of the rule; None where the string is the value
+        self.conversions: tuple[tuple[str, Callable[[str], Any] | None], ...] = tuple(
+            (name, None if type(converter).to_python is BaseConverter.to_python else converter.to_python)
+            for name, converter in found.items()
+        )
+        #: whether the rule may answer with another URL: redirect_to, alias, or defaults that another rule shows
+        self.redirects = (
+            rule.redirect_to is not None
+            or rule.alias
+            or any(other.provides_defaults_for(rule) for other in rule.map.iter_rules(rule.endpoint))
+        )
+
+    def accepts(self, method: str) -> bool:
+        """Whether the rule answers this method."""
+        return self.methods is None or method in self.methods
+
+
+class Edge(NamedTuple):
+    """A variable part of a path and the node behind it."""
+
+    source: str
+    matches: Callable[[str], re.Match[str] | None] | None
+    """None where every segment that is not empty is taken as it is, which spares a regular expression."""
+    variables: int
+    takes_rest: bool
+    optional_slash: bool
+    """The last group of the pattern is the slash that ends the rule, and may be missing in the path."""
+    weight: tuple[Any, ...]
+    node: Node
+
+
+class Node:
+    """A border between two segments."""
+
+    __slots__ = ("edges", "leaves", "static")
+
+    def __init__(self) -> None:
+        self.static: dict[str, Node] = {}
+        self.edges: list[Edge] = []
+        self.leaves: list[Leaf] = []
+
+
+class Part(NamedTuple):
+    """One segment of a rule: a fixed text, or the pattern of an edge."""
+
+    static: str | None
+    source: str = ""
+    variables: int = 0
+    takes_rest: bool = False
+    optional_slash: bool = False
+    weight: tuple[Any, ...] = ()
+
+
+_TOKEN = re.compile(
+    r"(?P<slash>/)|(?P<static>[^</]+)"
+    r"|<(?:(?P<converter>[a-zA-Z_][a-zA-Z0-9_]*)(?:\((?P<arguments>.*?)\))?:)?(?P<variable>[a-zA-Z_][a-zA-Z0-9_]*)>"
+)
+_PLAIN_SEGMENT = rf"(?P<_0>{StringConverter(Map()).regex})\Z"
+
+
+def parse(rule: Rule, pattern: str) -> tuple[list[Part], dict[str, BaseConverter]]:
+    """The parts of *pattern* (the path of a bound rule, or its subdomain), and its converters by variable."""
+    found: dict[str, BaseConverter] = {}
+    parts: list[Part] = []
+    tokens: list[re.Match[str]] = []
+    takes_rest = False
+    for token in _TOKEN.finditer(pattern):
+        if variable := token["variable"]:
+            args, kwargs = parse_converter_args(token["arguments"] or "")
+            found[variable] = rule.get_converter(variable, token["converter"] or "default", args, kwargs)
+            takes_rest = takes_rest or not found[variable].part_isolating
+        if token["slash"] and not takes_rest:
+            parts.append(_part(tokens, found, takes_rest=False))
+            tokens = []
+        else:
+            tokens.append(token)
+    # A rule that ends in a slash behind a converter which takes slashes: that slash may be missing, as anywhere.
+    optional_slash = takes_rest and bool(tokens[-1]["slash"])
+    if optional_slash:
+        tokens.pop()
+    parts.append(_part(tokens, found, takes_rest, optional_slash))
+    if optional_slash:
+        parts.append(Part(""))
+    return parts, found
+
+
+def _part(
+    tokens: list[re.Match[str]], found: dict[str, BaseConverter], takes_rest: bool, optional_slash: bool = False
+) -> Part:
+    """The part made of *tokens*, the text between two borders of segments."""
+    if not any(token["variable"] for token in tokens):
+        return Part("".join(token[0] for token in tokens))
+    source = ""
+    variables: list[int] = []
+    statics: list[tuple[int, int]] = []
+    for token in tokens:
+        if token["variable"]:
+            converter = found[token["variable"]]
+            source += f"(?P<_{len(variables)}>{converter.regex})"
+            variables.append(converter.weight)
+        else:
+            source += re.escape(token[0])
+            if token["static"]:
+                statics.append((len(statics), -len(token[0])))
+    source += r"(?<!/)(/?)\Z" if optional_slash else r"\Z"
+    # More fixed text goes first, then more variables, then the lighter converters: the order that Map gives.
+    weight = (-len(statics), statics, -len(variables), variables)
+    return Part(None, source, len(variables), takes_rest, optional_slash, weight)
+
+
+class SlashRequired(Exception):
+    """The path is a rule's but for the slash at its end."""
+
+
+class Matcher:
+    """The rules of a map, compiled: from a path and a method to a rule and its values."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.domains = Node()
+        self.static: dict[str, dict[str | None, Leaf]] = {}
+        for rule in rules:
+            if not rule.build_only:
+                self._add(rule)
+        self.has_subdomains = bool(self.domains.edges or self.domains.static.keys() - {""})
+        # Where a walk begins: at the domain, or behind it if all rules have the same.
+        self._root, self._root_at = self.domains, 0
+        if self.has_subdomains:
+            self.static.clear()  # a path alone no longer says which rule is meant
+        elif "" in self.domains.static:
+            self._root, self._root_at = self.domains.static[""], 1
+
+    def _add(self, rule: Rule) -> None:
+        domain, found = parse(rule, rule.subdomain or "")
+        path, path_variables = parse(rule, rule.rule.removeprefix("/"))
+        found.update(path_variables)
+        leaf = Leaf(rule, found)
+        node = self.domains
+        for part in domain + path:
+            node = self._step(node, part)
+        node.leaves.append(leaf)
+        if not found:
+            by_method = self.static.setdefault(rule.rule.encode().decode("latin-1"), {})
+            if None not in by_method:  # an earlier rule for all methods wins over every later one
+                for method in rule.methods or (None,):
+                    by_method.setdefault(method, leaf)
+
+    @staticmethod
+    def _step(node: Node, part: Part) -> Node:
+        """The node behind *part*, made if it is not there yet; edges stay in the order of their weights."""
+        if part.static is not None:
+            return node.static.setdefault(part.static, Node())
+        for edge in node.edges:
+            if (edge.source, edge.takes_rest, edge.weight) == (part.source, part.takes_rest, part.weight):
+                return edge.node
+        matches = None if part.source == _PLAIN_SEGMENT else re.compile(part.source).match
+        behind = Node()
+        node.edges.append(
+            Edge(part.source, matches, part.variables, part.takes_rest, part.optional_slash, part.weight, behind)
+        )
+        node.edges.sort(key=lambda edge: edge.weight)
+        return behind
+
+    def match(self, path: str, method: str, domain: str = "") -> tuple[Leaf, dict[str, Any]]:
+        """The leaf and the values for a PATH_INFO (a WSGI string) and a method.
+
+        Raises :exc:`~werkzeug.exceptions.NotFound`, :exc:`~werkzeug.exceptions.MethodNotAllowed`, a
+        :exc:`~werkzeug.exceptions.BadRequest` for a line break or NUL, or :exc:`SlashRequired`.
+        """
+        by_method = self.static.get(path)
+        if by_method is not None:
+            leaf = by_method.get(method) or by_method.get(None)
+            if leaf is not None:
+                return leaf, leaf.defaults.copy()
+        leaf, strings = self._find_leaf(path, method, domain)
+        values: dict[str, Any] = {}
+        for (name, to_python), string in zip(leaf.conversions, strings, strict=True):
+            if to_python is None:
+                values[name] = string
+            else:
+                try:
+                    values[name] = to_python(string)
+                except ValidationError:
+                    raise NotFound from None
+        values.update(leaf.defaults)
+        return leaf, values
+
+    def _find_leaf(self, path: str, method: str, domain: str) -> tuple[Leaf, tuple[str, ...]]:
+        if not (path.isascii() and path.isprintable()):
+            path = _readable(path)
+        segments = path.split("/")
+        if segments[0]:  # no slash in front: the front sends something that is no path of ours
+            raise NotFound
+        allowed: set[str] = set()
+        segments[0] = domain
+        found = self._walk(self._root, segments, self._root_at, method, (), allowed)
+        if found is not None:
+            return found
+        if allowed:
+            raise MethodNotAllowed(sorted(allowed | {"OPTIONS"}))
+        raise NotFound
+
+    def _walk(
+        self, node: Node, segments: list[str], at: int, method: str, values: tuple[str, ...], allowed: set[str]
+    ) -> tuple[Leaf, tuple[str, ...]] | None:
+        """Follow ``segments[at:]`` from *node*; methods of rules that only the method excludes go to *allowed*."""
+        while at < len(segments) and segments[at]:  # as long as only one way leads on, there is nothing to come back to
+            behind = node.static.get(segments[at])
+            if behind is None:
+                if len(node.edges) != 1 or node.edges[0].matches is not None:
+                    break
+                values = (*values, segments[at])
+                behind = node.edges[0].node
+            elif node.edges:
+                break
+            node = behind
+            at += 1
+        if at == len(segments):
+            for leaf in node.leaves:
+                if leaf.accepts(method):
+                    return leaf, values
+                allowed.update(leaf.methods or ())
+            with_slash = node.static.get("")
+            for leaf in with_slash.leaves if with_slash is not None else ():
+                if leaf.accepts(method):
+                    if leaf.rule.strict_slashes:
+                        raise SlashRequired
+                    return leaf, values
+            return None
+        segment = segments[at]
+        behind = node.static.get(segment)
+        if behind is not None:
+            found = self._walk(behind, segments, at + 1, method, values, allowed)
+            if found is not None:
+                return found
+        for edge in node.edges:
+            if edge.matches is None:
+                if not segment:
+                    continue
+                found = self._walk(edge.node, segments, at + 1, method, (*values, segment), allowed)
+            elif edge.takes_rest:
+                match = edge.matches("/".join(segments[at:]))
+                if match is None:
+                    continue
+                left = [""] if edge.optional_slash and match[match.re.groups] == "/" else []
+                found = self._walk(edge.node, left, 0, method, values + _strings(match, edge), allowed)
+            else:
+                match = edge.matches(segment)
+                if match is None:
+                    continue
+                found = self._walk(edge.node, segments, at + 1, method, values + _strings(match, edge), allowed)
+            if found is not None:
+                return found
+        if not segment and at == len(segments) - 1:
+            # Only the slash at the end is left over: rules that are not strict about it take the path.
+            for leaf in node.leaves:
+                if leaf.rule.strict_slashes:
+                    continue
+                if leaf.accepts(method):
+                    return leaf, values
+                allowed.update(leaf.methods or ())
+        return None
+
+
+def _readable(path: str) -> str:
+    """*path* as text, or the error that answers bytes which are no path."""
+    if has_line_break(path):
+        raise BadRequest
+    try:
+        return text(path)
+    except UnicodeError:
+        raise NotFound from None
+
+
+def _strings(match: re.Match[str], edge: Edge) -> tuple[str, ...]:
+    return tuple(match[f"_{number}"] for number in range(edge.variables))
