@@ -30,7 +30,9 @@ class Options:
 
     def start_line(self, runner: str, address: str) -> str:
         """The line that a runner prints when it is ready: what is served, where, and under which prefixes."""
-        line = f"{self.title} is served by {runner} at {address.rstrip('/') if self.prefix else address}{self.prefix}"
+        if self.prefix:
+            address = f"{address}, below {self.prefix}" if address.startswith("unix:") else address[:-1] + self.prefix
+        line = f"{self.title} is served by {runner} at {address}"
         if self.mounts:
             line += f", with mounts at {', '.join(self.mounts)}"
         return f"{line} (1 worker, Ctrl-C stops it)"

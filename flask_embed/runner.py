@@ -98,6 +98,7 @@ def _composed(arguments: argparse.Namespace) -> tuple[WSGIApplication, Options]:
     """The app with its mounts and its prefix around it, and the options for the server."""
     from flask_embed.loading import load_app
     from flask_embed.middleware import DispatcherMiddleware, PrefixMiddleware
+    from flask_embed.middleware.prefix import normalize_prefix
 
     folder = arguments.chdir or "."
     try:
@@ -116,7 +117,8 @@ def _composed(arguments: argparse.Namespace) -> tuple[WSGIApplication, Options]:
                 dispatcher.mount(key, load_app(target))
             app = dispatcher
         mounts = tuple(app.mounts) if isinstance(app, DispatcherMiddleware) else ()
-        if arguments.prefix:
+        prefix = normalize_prefix(arguments.prefix)
+        if prefix:
             app = PrefixMiddleware(app, arguments.prefix)
     except PrefixError as error:
         raise UsageError(str(error)) from None
@@ -125,6 +127,6 @@ def _composed(arguments: argparse.Namespace) -> tuple[WSGIApplication, Options]:
         graceful_timeout=arguments.graceful_timeout,
         title=arguments.app,
         mounts=mounts,
-        prefix=arguments.prefix,
+        prefix=prefix.encode("latin-1").decode(),
     )
     return app, options

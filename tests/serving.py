@@ -56,9 +56,7 @@ class Runner:
         """A connection to it; close it yourself."""
         connection = http.client.HTTPConnection(self.host or "localhost", self.port, timeout=DEADLINE)
         if self.path:
-            connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            connection.sock.settimeout(DEADLINE)
-            connection.sock.connect(self.path)
+            connection.sock = unix_socket(self.path)
         return connection
 
     def get(self, target: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
@@ -72,6 +70,18 @@ class Runner:
         """Send a signal and return the exit status."""
         self.process.send_signal(number)
         return self.process.wait(DEADLINE)
+
+
+def unix_socket(path: str) -> socket.socket:
+    """A connection to a unix socket; close it yourself."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(DEADLINE)
+        connection.connect(path)
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def command(runner: str, *arguments: str) -> list[str]:

@@ -86,7 +86,7 @@ def runner(folder: Path) -> Iterator[Runner]:
         "--mount",
         "/blog=shop:create_app()",
         "--prefix",
-        "/site",
+        "site/",
         cwd=folder,
     ) as runner:
         yield runner

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.serving import DEADLINE, serving
+from tests.serving import DEADLINE, serving, unix_socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,9 +59,7 @@ class Browser:
         """Status, Location and text of the answer."""
         connection = http.client.HTTPConnection("localhost", timeout=DEADLINE)
         with contextlib.closing(connection):
-            connection.sock = socket.socket(socket.AF_UNIX)
-            connection.sock.settimeout(DEADLINE)
-            connection.sock.connect(str(self.path))
+            connection.sock = unix_socket(str(self.path))
             headers = {"Host": "site.example"}
             if sent := [f"{name}={value}" for (name, path), value in self.cookies.items() if target.startswith(path)]:
                 headers["Cookie"] = "; ".join(sent)
