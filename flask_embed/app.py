@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError, MethodNotAllowed, SecurityError
 from werkzeug.routing import BuildError, RequestRedirect
+from werkzeug.wrappers import Response as WerkzeugResponse
 
 from flask_embed import sessions
 from flask_embed.ctx import RequestContext, current_context, has_request_context
@@ -109,9 +110,16 @@ class Flask(Registry):
         return None
 
     def match_request(self) -> tuple[str, dict[str, Any]]:
-        """Match the current request against the rules: endpoint and view arguments, also stored on the request."""
+        """Match the current request against the rules: endpoint and view arguments.
+
+        Both are stored on the request too, and what is raised if no rule matches as its routing_exception.
+        """
         context = current_context()
-        rule, values = self.url_map.match(context.environ, self.server_name)
+        try:
+            rule, values = self.url_map.match(context.environ, self.server_name)
+        except HTTPException as error:
+            context.routing_exception = error
+            raise
         context.url_rule = rule
         context.endpoint = rule.endpoint
         context.view_args = values
@@ -119,16 +127,12 @@ class Flask(Registry):
 
     def dispatch_request(self) -> Any:
         """Match the request and call its view function: what that returns, or the handler of the error."""
-        context = current_context()
         try:
-            if context.routing_exception is not None:
-                raise context.routing_exception
-            if context.endpoint is None:
-                self.match_request()
-            view = self.view_functions.get(context.endpoint)  # type: ignore[arg-type]
+            endpoint, view_args = current_context().match()
+            view = self.view_functions.get(endpoint)
             if view is None:
-                raise LookupError(f"the endpoint {context.endpoint!r} has a rule but no view function")
-            return view(**context.view_args)  # type: ignore[arg-type]
+                raise LookupError(f"the endpoint {endpoint!r} has a rule but no view function")
+            return view(**view_args)
         except Exception as error:
             return self.handle_error(error)
 
@@ -185,7 +189,7 @@ class Flask(Registry):
         if functions or context.after_this_request is not None:
             for function in [*(context.after_this_request or ()), *reversed(functions)]:
                 try:
-                    response = function(response)
+                    response = self._response_of(function, response)
                 except Exception as error:
                     response = self.respond_to(error)
         session = context.opened_session
@@ -199,6 +203,14 @@ class Flask(Registry):
             self.save_session(session, response)
         return response
 
+    @staticmethod
+    def _response_of(function: Callable[[Any], Any], response: Response) -> Response:
+        """What an after_request function makes of *response*."""
+        rv = function(response)
+        if not isinstance(rv, WerkzeugResponse):
+            raise TypeError(f"the after_request function {function!r} returned {rv!r}; it has to return a response")
+        return rv  # type: ignore[return-value]
+
     # Errors
 
     def handle_error(self, error: Exception) -> Any:
@@ -209,32 +221,33 @@ class Flask(Registry):
             return self.response_class(headers={"Allow": ", ".join(error.valid_methods or ())})
         handler = self._handler_for(error)
         if handler is not None:
-            return _call_handler(handler, error)
+            return _ask(handler, error)
         if isinstance(error, HTTPException):
             return error
         return self.handle_exception(error)
 
     def _handler_for(self, error: Exception) -> Callable[..., Any] | None:
-        """The handler for an error's status code, or for the nearest of its classes."""
-        handlers = self.error_handlers
+        """The handler for an error's status code, or for the nearest of its classes, unless it has failed before."""
+        handlers: dict[Any, Callable[..., Any]] = self.error_handlers
         if not handlers:
             return None
-        if isinstance(error, HTTPException) and error.code in handlers:
-            return handlers[error.code]
-        return next((handlers[kind] for kind in type(error).__mro__ if kind in handlers), None)
+        for key in (error.code if isinstance(error, HTTPException) else None, *type(error).__mro__):
+            handler = handlers.get(key)
+            if handler is not None and handler not in current_context().asked_handlers:
+                return handler
+        return None
 
     def handle_exception(self, error: Exception) -> Any:
         """Answer an exception that has no handler: logged, and the 500 handler's value; raised in debug."""
         context = current_context()
-        failed_before = context.error is not None
         context.error = error
         if self.debug:
             raise error
         self.log_exception(error)
         handler = self.error_handlers.get(500)
-        if handler is None or failed_before:  # a handler that failed is not asked again
+        if handler is None or handler in context.asked_handlers:
             return InternalServerError()
-        return _call_handler(handler, error)
+        return _ask(handler, error)
 
     def log_exception(self, error: Exception) -> None:
         """Write the traceback of *error* to the log; neither query string nor headers, which may be secret."""
@@ -416,6 +429,11 @@ def _takes_nothing(handler: Callable[..., Any]) -> bool:
     return not signature(handler).parameters
 
 
-def _call_handler(handler: Callable[..., Any], error: Exception) -> Any:
-    """The value of an error handler, which may do without the error."""
-    return handler() if _takes_nothing(handler) else handler(error)
+def _ask(handler: Callable[..., Any], error: Exception) -> Any:
+    """The value of an error handler, which may do without the error. One that fails is not asked again."""
+    context = current_context()
+    asked_before = context.asked_handlers
+    context.asked_handlers = (*asked_before, handler)
+    value = handler() if _takes_nothing(handler) else handler(error)
+    context.asked_handlers = asked_before
+    return value

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from typing import Any
+from uuid import UUID
 
 from werkzeug.datastructures import ImmutableDict
 from werkzeug.routing import ValidationError, converters
 
-__all__ = ["CONVERTERS", "FloatConverter", "IntegerConverter", "PathConverter", "StringConverter"]
+__all__ = ["CONVERTERS", "FloatConverter", "IntegerConverter", "PathConverter", "StringConverter", "UUIDConverter"]
 
 
 class StringConverter(converters.UnicodeConverter):
@@ -52,6 +53,16 @@ class FloatConverter(converters.FloatConverter):
         return number
 
 
+class UUIDConverter(converters.UUIDConverter):
+    """A UUID with its dashes."""
+
+    def to_url(self, value: Any) -> str:
+        try:
+            return str(UUID(str(value)))
+        except ValueError:
+            raise ValidationError(f"{value!r} is no UUID") from None
+
+
 #: the converters by the name that a rule calls them by
 CONVERTERS: ImmutableDict[str, type[converters.BaseConverter]] = ImmutableDict(
     {
@@ -61,5 +72,6 @@ CONVERTERS: ImmutableDict[str, type[converters.BaseConverter]] = ImmutableDict(
         "path": PathConverter,
         "int": IntegerConverter,
         "float": FloatConverter,
+        "uuid": UUIDConverter,
     }
 )

@@ -6,6 +6,7 @@ What a request does not touch is not made: the request object, the session and `
 
 from __future__ import annotations
 
+from contextlib import suppress
 from contextvars import ContextVar
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, cast
@@ -89,6 +90,8 @@ class RequestContext:
     flashes: list[tuple[str, str]] | None = None
     #: functions that change the response of this request alone
     after_this_request: list[Callable[[Response], Response]] | None = None
+    #: error handlers that were asked in this request and have not answered
+    asked_handlers: tuple[Callable[..., Any], ...] = ()
     #: the exception that no handler took, for the teardown functions
     error: BaseException | None = None
     #: whether anything but the framework has asked for the session
@@ -101,6 +104,7 @@ class RequestContext:
     _request: Request | None = None
     _g: Globals | None = None
     _token: Token[RequestContext] | None = None
+    _matched = False
     _streamed = False
     _torn_down = False
 
@@ -118,16 +122,20 @@ class RequestContext:
             request.max_content_length = app.max_content_length
             request.max_form_parts = app.max_form_parts
             request.max_form_memory_size = app.max_form_memory_size
-            if self.endpoint is None and self.routing_exception is None:
-                try:
-                    app.match_request()
-                except HTTPException as error:
-                    self.routing_exception = error
-            request.endpoint = self.endpoint
-            request.view_args = self.view_args
+            with suppress(HTTPException):
+                request.endpoint, request.view_args = self.match()
             request.url_rule = self.url_rule
             request.routing_exception = self.routing_exception
         return request
+
+    def match(self) -> tuple[str, dict[str, Any]]:
+        """What the app's match_request returned, asked when it is first needed; raises what that raised."""
+        if self.routing_exception is not None:
+            raise self.routing_exception
+        if not self._matched:
+            self.endpoint, self.view_args = self.app.match_request()
+            self._matched = True
+        return self.endpoint, self.view_args  # type: ignore[return-value]
 
     @property
     def session(self) -> Session:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -97,13 +98,14 @@ def request_host(environ: WSGIEnvironment) -> str:
 
 def is_loopback(host: str) -> bool:
     """Whether *host* (port allowed) can only be this machine: ``localhost``, ``*.localhost``, 127.x.x.x, ``[::1]``."""
-    name = host.rpartition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+    name = host.rpartition("]")[0].removeprefix("[") or (host if host.count(":") > 1 else host.partition(":")[0])
     name = name.lower().removesuffix(".")
-    return (
-        name in ("localhost", "[::1]")
-        or name.endswith(".localhost")
-        or re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", name) is not None
-    )
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def host_is_trusted(host: str, trusted: Collection[str]) -> bool:

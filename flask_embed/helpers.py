@@ -221,7 +221,7 @@ def send_from_directory(
 
 def _file_below(root: str, path: str, follow_symlinks: bool) -> str:
     """The name of the plain file *path* below the folder *root*; NotFound for anything else."""
-    if not path or "\0" in path or "\\" in path or ":" in path:
+    if not path or path.endswith("/") or "\0" in path or "\\" in path or ":" in path:
         raise exceptions.NotFound
     name = safe_join(root, path)
     if name is None or not os.path.isfile(name):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from threading import Lock
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urlsplit
 
 from werkzeug.routing import Map as WerkzeugMap
 from werkzeug.routing import RequestRedirect, Rule, RuleFactory
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from werkzeug.routing import MapAdapter
 
 __all__ = ["Map", "subdomain_of"]
+
+_VARIABLE = "<([^>]+)>"
 
 
 class Map(WerkzeugMap):
@@ -88,20 +90,32 @@ class Map(WerkzeugMap):
     def _redirect(self, rule: Rule, values: dict[str, Any], environ: WSGIEnvironment, domain: str) -> None:
         """Raise RequestRedirect if *rule* with these values belongs to another URL."""
         adapter = self.bind("", "/", subdomain=domain, default_method=environ["REQUEST_METHOD"])
-        target: str | None = None
+        if rule.redirect_to is not None:
+            raise RequestRedirect(self._redirect_target(rule, values, environ, adapter))
+        target = None
         if rule.alias and self.redirect_defaults:
             target = adapter.build(rule.endpoint, values, append_unknown=False)
-        elif rule.redirect_to is None:
-            target = self._default_url(rule, values, adapter) if self.redirect_defaults else None
-        elif callable(rule.redirect_to):
-            target = urljoin("/", rule.redirect_to(adapter, **values))
+        elif self.redirect_defaults:
+            target = self._default_url(rule, values, adapter)
+        if target is not None:
+            elsewhere = urlsplit(target).netloc  # another subdomain
+            raise RequestRedirect(target if elsewhere else self._redirect_url(environ, target))
+
+    def _redirect_target(
+        self, rule: Rule, values: dict[str, Any], environ: WSGIEnvironment, adapter: MapAdapter
+    ) -> str:
+        """The URL that the rule's redirect_to names: a host only if its author wrote one, not a value."""
+        written = rule.redirect_to
+        if callable(written):
+            target = author = written(adapter, **values)
         else:
             found = parse(rule, rule.rule)[1]
-            target = re.sub("<([^>]+)>", lambda name: found[name[1]].to_url(values[name[1]]), rule.redirect_to)
-            target = urljoin("/", target)
-        if target is not None:
-            elsewhere = urlsplit(target).netloc  # the rule's author, or another subdomain, names a host
-            raise RequestRedirect(target if elsewhere else self._redirect_url(environ, target))
+            target = re.sub(_VARIABLE, lambda name: found[name[1]].to_url(values[name[1]]), written or "")
+            author = re.sub(_VARIABLE, "", written or "")
+        parts = urlsplit(author)
+        if parts.scheme and parts.netloc:
+            return target
+        return self._redirect_url(environ, target if target.startswith("/") else f"/{target}")
 
     def _default_url(self, rule: Rule, values: dict[str, Any], adapter: MapAdapter) -> str | None:
         """The URL of the rule for the same endpoint whose defaults are these *values*, if there is one."""
@@ -120,7 +134,7 @@ class Map(WerkzeugMap):
         """
         prefix = url_quote(text(environ.get("SCRIPT_NAME", "").rstrip("/")))
         query = quote(environ.get("QUERY_STRING", "").encode("latin-1", "replace"), safe="!$&'()*+,/:;=?@%")
-        return path_only(prefix + path) + (f"?{query}" if query else "")
+        return path_only(prefix + path) + (f"?{query}" if query and "?" not in path else "")
 
 
 class _Supported(RuleFactory):

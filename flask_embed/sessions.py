@@ -119,7 +119,7 @@ def loads(value: str, signer: TimestampSigner, max_age: int) -> dict[str, Any] |
     """What a cookie holds; None if it was not signed by us, is older than *max_age* seconds, or is broken."""
     try:
         content = _untagged(json.loads(base64_decode(signer.unsign(value, max_age=max_age))))
-    except (BadData, ValueError, TypeError, LookupError, RecursionError):
+    except (BadData, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 
@@ -127,12 +127,9 @@ def loads(value: str, signer: TimestampSigner, max_age: int) -> dict[str, Any] |
 def _signer(app: Flask) -> TimestampSigner | None:
     """What signs the sessions of *app*: the first of its secret keys; all are accepted. None without a key."""
     key = app.secret_key
-    if not key:
-        return None
-    keys = (key,) if isinstance(key, str | bytes) else key
-    return _make_signer(
-        tuple(one.encode() if isinstance(one, str) else one for one in keys), app.session_salt or app.package_name
-    )
+    keys = [key] if key is None or isinstance(key, str | bytes) else key
+    encoded = tuple(one.encode() if isinstance(one, str) else one for one in keys if one)
+    return _make_signer(encoded, app.session_salt or app.package_name) if encoded else None
 
 
 @lru_cache(maxsize=16)

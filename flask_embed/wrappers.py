@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
 
 from werkzeug.datastructures import Headers
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
 from werkzeug.utils import cached_property, get_content_type
 from werkzeug.wrappers import Request as WerkzeugRequest
 from werkzeug.wrappers import Response as WerkzeugResponse
+from werkzeug.wsgi import LimitedStream
 
 from flask_embed.environ import request_host, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from http import HTTPStatus
-    from typing import Self
+    from typing import IO, Self
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from werkzeug.exceptions import HTTPException
@@ -28,8 +34,52 @@ __all__ = ["Request", "Response"]
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: RFC 9110 section 5.5, field-value: visible characters, space, tab and obs-text; PEP 3333 adds latin-1.
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+#: what stays as it is in a query string
+_ASCII = "".join(map(chr, range(128)))
 #: RFC 9112 section 4, status-line: three digits, a space, a reason.
 _STATUS = re.compile(r"[0-9]{3} [\t\x20-\x7e\x80-\xff]*")
+
+
+class _Bounded(LimitedStream):
+    """A stream that ends by itself, of which at most *most* bytes are read; more is a 413."""
+
+    def __init__(self, stream: IO[bytes], most: int) -> None:
+        super().__init__(stream, most + 1, is_max=True)
+        self._left = most
+
+    def readinto(self, b: Any) -> int | None:
+        size = super().readinto(b)
+        self._left -= size or 0
+        if self._left < 0:
+            raise RequestEntityTooLarge
+        return size
+
+
+class _FormParser(FormDataParser):
+    """werkzeug's parser, counting the fields of every form."""
+
+    def parse(
+        self, stream: IO[bytes], mimetype: str, content_length: int | None, options: dict[str, str] | None = None
+    ) -> Any:
+        if mimetype == "application/x-www-form-urlencoded" and self.max_form_parts is not None:
+            content = stream.read()
+            if content.count(b"&") >= self.max_form_parts:
+                raise RequestEntityTooLarge
+            stream = BytesIO(content)
+        return super().parse(stream, mimetype, content_length, options)
+
+
+class _Json:
+    """What a request reads JSON with: nesting too deep for Python is broken JSON (400), as any other."""
+
+    dumps = staticmethod(json.dumps)
+
+    @staticmethod
+    def loads(content: str | bytes, **options: Any) -> Any:
+        try:
+            return json.loads(content, **options)
+        except RecursionError:
+            raise ValueError("the JSON is nested too deep") from None
 
 
 class Request(WerkzeugRequest):
@@ -50,10 +100,15 @@ class Request(WerkzeugRequest):
     url_rule: Rule | None = None
     #: what matching raised, None if a rule matched
     routing_exception: HTTPException | None = None
+    json_module: Any = _Json
+    form_data_parser_class = _FormParser
 
     def __init__(self, environ: WSGIEnvironment, populate_request: bool = False, shallow: bool = False) -> None:
         # A request that is stored in its own environ would live until the next collection of cycles.
         super().__init__(environ, populate_request, shallow)
+        self._spooled: list[IO[bytes]] = []
+        if not self.query_string.isascii():  # bytes that a URL has to encode; a client sends what it likes
+            self.query_string = quote(self.query_string, safe=_ASCII).encode()
         path = environ.get("PATH_INFO", "")
         if path.startswith("//"):  # slashes are not merged: what matches a rule is what a view sees
             try:
@@ -68,6 +123,30 @@ class Request(WerkzeugRequest):
         An app has refused what is no host, or is not in its ``trusted_hosts``, before anything asks for it.
         """
         return request_host(self.environ)
+
+    @cached_property
+    def stream(self) -> IO[bytes]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The body as a stream, never more of it than ``max_content_length``; 413 where a client sends more.
+
+        A server that ends the stream itself (``wsgi.input_terminated``) may pass on a body without a length.
+        """
+        limit = self.max_content_length
+        if not self.shallow and limit is not None and self.environ.get("wsgi.input_terminated"):
+            if (self.content_length or 0) > limit:
+                raise RequestEntityTooLarge
+            return cast("IO[bytes]", _Bounded(self.environ["wsgi.input"], limit))
+        return super().stream
+
+    def _get_file_stream(self, *args: Any, **kwargs: Any) -> IO[bytes]:
+        stream = super()._get_file_stream(*args, **kwargs)
+        self._spooled.append(stream)
+        return stream
+
+    def close(self) -> None:
+        """Close the uploaded files; those of a form that was refused half-way, too."""
+        super().close()
+        for stream in self._spooled:
+            stream.close()
 
 
 class Response(WerkzeugResponse):
@@ -168,10 +247,14 @@ class Response(WerkzeugResponse):
     def set_cookie(self, key: str, *args: Any, **options: Any) -> None:
         """Set a cookie; arguments as in :meth:`werkzeug.wrappers.Response.set_cookie`.
 
-        A *key* that is no token (RFC 6265 section 4.1.1: no space, ``;``, ``=``, not empty) raises ValueError.
+        A *key* that is no token (RFC 6265 section 4.1.1: no space, ``;``, ``=``, not empty) raises ValueError, as
+        does an option that would bring another with it.
         """
         if _TOKEN.fullmatch(key) is None:
             raise ValueError(f"the cookie name {key!r} is no token; use letters, digits, '-' and '_'")
+        for name in ("domain", "expires", "samesite"):
+            if isinstance(options.get(name), str) and ";" in options[name]:
+                raise ValueError(f"the {name} {options[name]!r} of the cookie {key!r} holds a ';'")
         super().set_cookie(key, *args, **options)
 
     @classmethod
@@ -195,13 +278,7 @@ class Response(WerkzeugResponse):
         else:
             headers = self.get_wsgi_headers(environ).to_wsgi_list()
             for name, value in headers:
-                if _TOKEN.fullmatch(name) is None:
-                    raise ValueError(f"the header name {name!r} is no token")
-                if _FIELD_VALUE.fullmatch(value) is None:
-                    raise ValueError(
-                        f"the value {value!r} of the header {name!r} cannot be sent: it holds a control character, "
-                        "or one outside of latin-1 (percent-encode it, RFC 8187)"
-                    )
+                _check_header(name, value)
         status = self._status
         if status != "200 OK" and _STATUS.fullmatch(status) is None:
             raise ValueError(f"the status {status!r} is no status line; write it as '404 Not Found'")
@@ -210,6 +287,8 @@ class Response(WerkzeugResponse):
     def _untouched_headers(self) -> list[tuple[str, str]]:
         """What :attr:`headers` would say and :meth:`get_wsgi_headers` make of it, without building them."""
         content_type = self._content_type or _content_type_of(self.default_mimetype)
+        if self._content_type is not None:
+            _check_header("Content-Type", self._content_type)
         code = self._status_code
         headers = [] if content_type is None or code == 304 else [("Content-Type", content_type)]
         body = self.response
@@ -241,6 +320,17 @@ class Response(WerkzeugResponse):
 
 
 _get_wsgi_headers = WerkzeugResponse.get_wsgi_headers
+
+
+def _check_header(name: str, value: str) -> None:
+    """ValueError for what a header cannot hold."""
+    if _TOKEN.fullmatch(name) is None:
+        raise ValueError(f"the header name {name!r} is no token")
+    if _FIELD_VALUE.fullmatch(value) is None:
+        raise ValueError(
+            f"the value {value!r} of the header {name!r} cannot be sent: it holds a control character, "
+            "or one outside of latin-1 (percent-encode it, RFC 8187)"
+        )
 
 
 @lru_cache(maxsize=256)
