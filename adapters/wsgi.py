@@ -72,7 +72,7 @@ def respond(app: WSGIApplication, environ: WSGIEnvironment, writer: Writer) -> N
 class _Exchange:
     """One response on its way: nothing is sent before the first part of the body is there."""
 
-    __slots__ = ("bodiless", "environ", "head", "left", "sent_head", "writer")
+    __slots__ = ("bodiless", "ended", "environ", "head", "left", "sent_head", "writer")
 
     def __init__(self, environ: WSGIEnvironment, writer: Writer) -> None:
         self.environ = environ
@@ -80,6 +80,7 @@ class _Exchange:
         #: status and headers from start_response
         self.head: tuple[str, list[tuple[str, str]]] | None = None
         self.sent_head = False
+        self.ended = False
         #: bytes of the body that Content-Length still promises, None without one
         self.left: int | None = None
         self.bodiless = environ["REQUEST_METHOD"] == "HEAD"
@@ -90,17 +91,19 @@ class _Exchange:
             try:
                 body = app(self.environ, self.start_response)
                 self.send_body(body)
+                self.writer.end()
+                self.ended = True
             finally:
                 close = getattr(body, "close", None)
                 if close is not None:
                     close()
-            self.writer.end()
         except ClientGone:
             self.writer.cut()
         except Exception:
             self.fail()
         except BaseException:
-            self.writer.cut()
+            if not self.ended:
+                self.writer.cut()
             raise
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None) -> Any:
@@ -177,6 +180,8 @@ class _Exchange:
             escape_controls(environ["REQUEST_METHOD"]),
             escape_controls(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")),
         )
+        if self.ended:
+            return  # close() has failed: the client has its answer
         try:
             if self.sent_head:
                 self.writer.cut()
