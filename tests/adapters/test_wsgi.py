@@ -196,11 +196,13 @@ def test_a_client_that_leaves_closes_the_app_and_logs_nothing(caplog: pytest.Log
     assert caplog.records == []
 
 
-def test_a_close_that_fails_is_logged_and_not_repeated(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_close_that_fails_is_logged_and_leaves_the_answer_whole(caplog: pytest.LogCaptureFixture) -> None:
     body = Body([b"a"], closing=LookupError("closing"))
     wire = answer(simple(body))
-    assert (body.closed, wire.was_cut) == (1, 1)
+    assert (wire.body, wire.ended, body.closed) == (b"a", 1, 1)
     assert "closing" in caplog.text
+    broken = Body([b"a", ZeroDivisionError()], closing=LookupError("closing"))
+    assert (answer(simple(broken)).was_cut, broken.closed) == (1, 1)
 
 
 def test_what_is_no_error_is_raised_after_close() -> None:

@@ -1,0 +1,28 @@
+"""What is promised about hostile input and about faults: a test per promise, numbered like the promises.
+
+The tests stand in files by subject; they call apps in-process, with environs that no client library would send
+(``calls.py``), and check without ``assert`` (``checks.py``), so that they say the same under ``python -O``.
+Where a promise says "in linear time", four times the input may take six times as long; no test looks at milliseconds.
+
+Promises that have no test here, or not all of it:
+
+==========  ==========================================================================================
+6, 7, 8     a request without Host, with two, or in absolute form: what the server's parser or the gate
+            makes of it; here only what the app does with the environ
+14          no helper decides where a client may be sent next
+27          ProxyFix
+29, 30      which headers become which keys of the environ is the server's; here only that no key counts
+87          the gate refuses the length; here only that the app does not break
+103         a template from a client is unsafe; the description of render_template_string says so
+120, 121    what the server does with the connection; here only that the request ends
+123         the Tornado adapter
+128, 129    the SQLAlchemy adapter
+130         its remove(); here any teardown function
+131 to 144  bytes on the wire, through the runners
+146 to 149  sockets of the runners, and FastCGI
+151, 152    CGI and FastCGI
+155         Tornado, FastCGI; here gevent's runner
+158, 159    the runners and the debugger of werkzeug
+160         the gate refuses another wsgi.url_scheme; here only that no header sets it
+==========  ==========================================================================================
+"""

@@ -1,0 +1,506 @@
+"""SCRIPT_NAME, what a client claims about the front, and the middleware that mounts apps."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from flask_embed import Flask, g, request, session, url_for
+from flask_embed.middleware import DispatcherMiddleware, PrefixMiddleware
+from tests.security.calls import call, echo, environ_of, send, wsgi
+from tests.security.checks import absent, check, equal, linear, one_of, present
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from _typeshed.wsgi import WSGIApplication
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = Flask(__name__)
+    app.secret_key = "secret"
+
+    @app.route("/")
+    def index() -> str:
+        return url_for("foo")
+
+    @app.route("/foo/")
+    def foo() -> str:
+        session["seen"] = True
+        return url_for("foo")
+
+    @app.route("/item/<name>")
+    def item(name: str) -> str:
+        return f"{request.script_root}|{request.path}|{name}"
+
+    return app
+
+
+def named(name: str, rule: str = "/<path:rest>") -> Flask:
+    """An app that answers every path but the root with its name and the URL of itself."""
+    app = Flask(name)
+    app.add_url_rule("/", "index", lambda: f"{name} {url_for('index')}", methods=["GET", "POST"])
+    app.add_url_rule(rule, "rest", lambda rest: f"{name} {url_for('rest', rest=rest)}")
+    return app
+
+
+# SCRIPT_NAME as the server says it
+
+
+#: What browsers read as a host, what ends a path, and what is no prefix at all.
+NO_PREFIXES = [
+    "//evil.com",
+    "///evil.com",
+    "//",
+    "//evil.com/app",
+    "/\\evil.com",
+    "\\evil.com",
+    "\\\\evil.com",
+    "/app\\..",
+    "/app\\",
+    "app",
+    "http://evil.com",
+    "javascript:alert(1)",
+    "/..",
+    "/app/..",
+    "/../app",
+    "/app/../..",
+    "/app?x",
+    "/app#x",
+    "?",
+    " /app",
+]
+
+
+@pytest.mark.parametrize("path", ["/", "/foo", "/foo/", "", "/missing"])
+@pytest.mark.parametrize("script_name", NO_PREFIXES)
+def test_row_020_021_a_script_name_that_is_no_prefix_is_refused(app: Flask, script_name: str, path: str) -> None:
+    answer = call(app, path, SCRIPT_NAME=script_name)
+
+    equal(answer.status, 400)
+    equal(answer.values("Location"), [])
+    equal(answer.values("Set-Cookie"), [])
+    absent("evil", answer.text)
+
+
+@pytest.mark.parametrize("script_name", NO_PREFIXES)
+def test_row_020_021_the_handler_of_the_refusal_builds_no_url_with_a_host(app: Flask, script_name: str) -> None:
+    @app.errorhandler(400)
+    def bad_request(error: Exception) -> tuple[str, int]:
+        return url_for("foo"), 400
+
+    answer = call(app, "/", SCRIPT_NAME=script_name)
+
+    equal(answer.status, 400)
+    check(not answer.text.replace("\\", "/").startswith("//"), f"the URL is {answer.text!r}")
+
+
+@pytest.mark.parametrize("path", ["/foo", "/", "/foo/", "/item/x", "/missing"])
+@pytest.mark.parametrize("script_name", ["/\xff", "/app/\xc3", "/\xc0\xaf", "/\xed\xa0\x80"])
+def test_row_020_a_script_name_that_is_no_text_is_no_fault_of_the_app(app: Flask, script_name: str, path: str) -> None:
+    answer = call(app, path, SCRIPT_NAME=script_name)
+
+    one_of(answer.status, (400, 404))
+
+
+@pytest.mark.parametrize("script_name", ["/app/", "/app//"])
+def test_row_023_a_slash_at_the_end_of_script_name_is_not_doubled(app: Flask, script_name: str) -> None:
+    equal(call(app, "/", SCRIPT_NAME=script_name).text, "/app/foo/")
+    equal(call(app, "/foo", SCRIPT_NAME=script_name).value("Location"), "/app/foo/")
+    present("; Path=/app;", f"{call(app, '/foo/', SCRIPT_NAME=script_name).value('Set-Cookie')};")
+
+
+def test_row_023_a_slash_alone_is_the_root(app: Flask) -> None:
+    equal(call(app, "/", SCRIPT_NAME="/").text, "/foo/")
+    equal(call(app, "/foo", SCRIPT_NAME="/").value("Location"), "/foo/")
+    present("; Path=/;", f"{call(app, '/foo/', SCRIPT_NAME='/').value('Set-Cookie')};")
+
+
+@pytest.mark.parametrize("path", ["/", "/foo", "/foo/", "/missing"])
+@pytest.mark.parametrize("cookie", [None, "session=x"])
+@pytest.mark.parametrize(
+    "script_name",
+    ["/app\r\nX:1", "/app\r\n", "/app\n", "/app\r", "/a\0b", "/a\tb", "/a\x0bb", "/a\x1b[31m", "/a\x7f", "\r\n/app"],
+)
+def test_row_025_control_characters_in_script_name_are_refused(
+    app: Flask, script_name: str, cookie: str | None, path: str
+) -> None:
+    answer = call(app, path, SCRIPT_NAME=script_name, HTTP_COOKIE=cookie)
+
+    equal(answer.status, 400)
+    equal(answer.values("Location"), [])
+
+
+# What a client claims about the front
+
+
+CLAIMS = {
+    "HTTP_X_FORWARDED_PREFIX": "/evil",
+    "HTTP_X_SCRIPT_NAME": "/evil",
+    "HTTP_SCRIPT_NAME": "/evil",
+    "HTTP_PATH_INFO": "/evil",
+    "HTTP_X_FORWARDED_HOST": "evil.com",
+    "HTTP_X_HOST": "evil.com",
+    "HTTP_X_FORWARDED_SERVER": "evil.com",
+    "HTTP_X_FORWARDED_PORT": "666",
+    "HTTP_X_FORWARDED_PROTO": "https",
+    "HTTP_X_FORWARDED_SSL": "on",
+    "HTTP_X_FORWARDED_FOR": "6.6.6.6",
+    "HTTP_X_REAL_IP": "6.6.6.6",
+    "HTTP_FORWARDED": "for=6.6.6.6;host=evil.com;proto=https",
+    "HTTP_X_ORIGINAL_URL": "/evil",
+    "HTTP_X_REWRITE_URL": "/evil",
+    "HTTP_X_HTTP_METHOD_OVERRIDE": "DELETE",
+    "HTTP_X_ORIGINAL_METHOD": "DELETE",
+}
+
+
+@pytest.mark.parametrize(("key", "value"), CLAIMS.items(), ids=CLAIMS)
+def test_row_026_030_160_what_a_client_claims_about_the_front_is_ignored(key: str, value: str) -> None:
+    app = Flask(__name__)
+
+    @app.route("/where")
+    def where() -> list[Any]:
+        return [
+            *(request.url, request.host, request.scheme, request.remote_addr, request.is_secure, request.method),
+            *(request.script_root, request.path, url_for("where"), list(request.access_route)),
+        ]
+
+    plain = call(app, "/where")
+    claimed = call(app, "/where", **{key: value})
+
+    equal(plain.status, 200)
+    if key != "HTTP_X_FORWARDED_FOR":  # access_route is the name by which an app asks for the claim
+        equal(claimed.text, plain.text)
+    else:
+        equal(claimed.text.rpartition(",[")[0], plain.text.rpartition(",[")[0])
+
+
+@pytest.mark.parametrize("claim", ["javascript", "https", "JAVASCRIPT:", "http\r\nX: 1"])
+def test_row_160_the_scheme_is_the_server_s(app: Flask, claim: str) -> None:
+    app.trusted_hosts = ["good.example"]
+    app.add_url_rule("/out", "out", lambda: url_for("index", _external=True))
+
+    equal(call(app, "/out", HTTP_X_FORWARDED_PROTO=claim).text, "http://good.example/")
+    absent("Secure", call(app, "/foo/", HTTP_X_FORWARDED_PROTO=claim).value("Set-Cookie") or "")
+
+
+# Mounts
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/appx", "/app.evil", "/app%2f", "/app;x", "/app\\x", "/ap", "/app\0", "/app\xff", "//app", "/x/app", "app", ""],
+)
+def test_row_031_a_prefix_ends_at_the_border_of_a_segment(path: str) -> None:
+    mounted = DispatcherMiddleware(echo, {"/app": named("app")})
+
+    equal(call(mounted, path).body.decode("latin-1"), f"|{path}")
+    equal(call(DispatcherMiddleware(None, {"/app": echo}), path).status, 404)
+    equal(call(PrefixMiddleware(echo, "/app"), path).status, 404)
+
+
+def test_row_032_the_prefix_itself_is_the_app_s() -> None:
+    for mounted in (DispatcherMiddleware(None, {"/app": echo}), PrefixMiddleware(echo, "/app")):
+        equal(call(mounted, "/app").text, "/app|")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_row_032_the_prefix_itself_answers_or_leads_to_the_root_of_the_app(method: str) -> None:
+    app = named("inner")
+    for mounted in (DispatcherMiddleware(None, {"/app": app}), PrefixMiddleware(app, "/app")):
+        answer = call(mounted, "/app", method, HTTP_HOST="evil.com", QUERY_STRING="a=1")
+        if answer.status == 308:
+            equal(answer.value("Location"), "/app/?a=1")
+        else:
+            equal((answer.status, answer.text), (200, "inner /app/"))
+
+
+@pytest.mark.parametrize("path", ["/app//x", "/app//", "/app///evil.com", "/app//foo", "/app//evil.com/foo"])
+def test_row_033_slashes_behind_a_prefix_are_kept(app: Flask, path: str) -> None:
+    for outer in (DispatcherMiddleware, lambda _, mounts: PrefixMiddleware(mounts["/app"], "/app")):
+        equal(call(outer(None, {"/app": echo}), path).text, f"/app|{path.removeprefix('/app')}")
+        answer = call(outer(None, {"/app": app}), path)
+        equal(answer.status, 404)
+        equal(answer.values("Location"), [])
+
+
+@pytest.mark.parametrize("path", ["/app//x", "/app//evil.com", "/app///"])
+def test_row_033_a_redirect_behind_such_slashes_leads_to_no_host(path: str) -> None:
+    app = Flask(__name__)
+    app.add_url_rule("/<path:rest>/", "rest", lambda rest: rest)
+
+    for mounted in (
+        DispatcherMiddleware(None, {"/app": app}),
+        DispatcherMiddleware(app),
+        PrefixMiddleware(app, "/app"),
+    ):
+        location = call(mounted, path).value("Location")
+        if location is not None:
+            check(location.startswith("/app/"), f"Location is {location!r}")
+
+
+@pytest.mark.parametrize("path", ["/APP/x", "/App", "/aPp/", "/\uff41pp/x"])
+def test_row_035_prefixes_compare_with_case(path: str) -> None:
+    equal(call(DispatcherMiddleware(None, {"/app": echo}), wsgi(path)).status, 404)
+    equal(call(PrefixMiddleware(echo, "/app"), wsgi(path)).status, 404)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/app/sub/y", "sub /app/sub/y"),
+        ("/app/sub", "sub"),
+        ("/app/subx", "app /app/subx"),
+        ("/app/x/sub", "app /app/x/sub"),
+        ("/app/sub/deep/y", "deep /app/sub/deep/y"),
+        ("/app//sub/y", None),
+        ("/x/app/sub", "root /x/app/sub"),
+    ],
+)
+def test_row_037_the_longest_prefix_wins_whatever_the_order(order: int, path: str, expected: str | None) -> None:
+    mounts: list[tuple[str, WSGIApplication]] = [
+        ("/app", named("app")),
+        ("/app/sub", named("sub")),
+        ("/app/sub/deep", named("deep")),
+    ]
+
+    answer = call(DispatcherMiddleware(named("root"), dict(mounts[::order])), path)
+
+    if expected is None:
+        equal(answer.status, 404)
+    else:
+        check(answer.text.startswith(expected) or answer.status == 308, f"{path} is answered by {answer.text!r}")
+        if answer.status == 308:
+            equal(answer.value("Location"), f"{path}/")
+
+
+def test_row_038_a_mount_in_a_mount_has_both_prefixes_once(app: Flask) -> None:
+    inner = DispatcherMiddleware(None, {"/inner": app})
+    mounted = PrefixMiddleware(DispatcherMiddleware(None, {"/outer": inner}), "/top")
+
+    equal(call(mounted, "/top/outer/inner/item/x").text, "/top/outer/inner|/item/x|x")
+    equal(call(mounted, "/top/outer/inner/").text, "/top/outer/inner/foo/")
+    equal(call(mounted, "/top/outer/inner/foo").value("Location"), "/top/outer/inner/foo/")
+    equal(call(mounted, "/top/outer/inner/", SCRIPT_NAME="/front").text, "/front/top/outer/inner/foo/")
+
+
+def test_row_038_a_prefix_in_itself_counts_twice(app: Flask) -> None:
+    mounted = DispatcherMiddleware(None, {"/app": DispatcherMiddleware(None, {"/app": app})})
+
+    equal(call(mounted, "/app/app/").text, "/app/app/foo/")
+    equal(call(mounted, "/app/foo/").status, 404)
+
+
+@pytest.mark.parametrize(
+    "mounted",
+    [
+        DispatcherMiddleware(None, {"/app": echo}),
+        DispatcherMiddleware(echo),
+        DispatcherMiddleware(DispatcherMiddleware(echo), {"/app": DispatcherMiddleware(echo)}),
+        PrefixMiddleware(echo, "/app"),
+        PrefixMiddleware(echo, "/app", mode="stripped"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/app/x", "/app", "/else"])
+def test_row_039_the_environ_of_the_caller_is_not_changed(mounted: WSGIApplication, path: str) -> None:
+    environ = environ_of(path, SCRIPT_NAME="/front")
+    before = copy.copy(environ)
+
+    send(mounted, environ)
+
+    equal(environ, before)
+
+
+def test_row_039_an_app_that_changes_its_environ_changes_its_own() -> None:
+    def vandal(environ: Any, start_response: Any) -> list[bytes]:
+        environ.clear()
+        start_response("200 OK", [])
+        return []
+
+    environ = environ_of("/app/x")
+    before = copy.copy(environ)
+
+    send(DispatcherMiddleware(None, {"/app": vandal}), environ)
+
+    equal(environ, before)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda prefix: DispatcherMiddleware(None, {prefix: echo}), lambda prefix: PrefixMiddleware(echo, prefix)]
+)
+def test_row_040_every_spelling_of_a_prefix_is_one(make: Callable[[str], WSGIApplication]) -> None:
+    for prefix in ("/app", "/app/", "app/"):
+        equal(call(make(prefix), "/app/x").text, "/app|/x")
+    equal(call(make("/über"), wsgi("/über/x")).body, "/über|/x".encode())
+
+
+@pytest.mark.parametrize(
+    "make", [lambda prefix: DispatcherMiddleware(None, {prefix: echo}), lambda prefix: PrefixMiddleware(echo, prefix)]
+)
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "//app",
+        "//evil.com",
+        "///",
+        "//",
+        "/app//",
+        "/a//b",
+        "/a b",
+        " /app",
+        "/app ",
+        "/a\tb",
+        "/a\nb",
+        "/a\r\nX: 1",
+        "/a\0b",
+        "/a\x1bb",
+        "/a\x7fb",
+        "/a\x85b",
+        "/a\xa0b",
+        "/a\u2028b",
+        "/a\u3000b",
+        "/a\ud800b",
+        "/../x",
+        "/x/..",
+        "/..",
+        "..",
+        "/.",
+        "/./x",
+        "/x/./y",
+        "/a\\b",
+        "\\app",
+        "/a?b",
+        "/a#b",
+        "/a%2fb",
+        "/%2e%2e",
+        "/a%b",
+    ],
+)
+def test_row_040_a_prefix_that_cannot_be_one_is_an_error_that_names_it(
+    make: Callable[[str], WSGIApplication], prefix: str
+) -> None:
+    with pytest.raises(ValueError, match="prefix") as caught:
+        make(prefix)
+
+    present(repr(prefix), str(caught.value))
+
+
+@pytest.mark.parametrize(("first", "second"), [("/app", "/app/"), ("/app/", "/app"), ("/ü", "/ü/"), ("app/", "/app")])
+def test_row_040_two_mounts_of_one_prefix_are_an_error_that_names_it(first: str, second: str) -> None:
+    with pytest.raises(ValueError, match="taken") as caught:
+        DispatcherMiddleware(None, {first: echo, second: echo})
+
+    present(repr(second), str(caught.value))
+
+
+@pytest.mark.parametrize("root", ["/", ""])
+def test_row_040_a_second_app_for_the_rest_is_an_error(root: str) -> None:
+    with pytest.raises(ValueError, match="taken"):
+        DispatcherMiddleware(echo, {root: echo})
+
+
+PATHS: dict[str, Callable[[int], str]] = {
+    "slashes": lambda n: "/" * n,
+    "segments": lambda n: "/a" * (n // 2),
+    "prefix again and again": lambda n: "/app" * (n // 4),
+    "no slash": lambda n: "/" + "a" * n,
+    "dots": lambda n: "/.." * (n // 3),
+    "escaped": lambda n: "/%2e" * (n // 4),
+    "not ASCII": lambda n: wsgi("/ü" * (n // 3)),
+}
+TREES: dict[str, Callable[[Flask], WSGIApplication]] = {
+    "app": lambda app: app,
+    "mounted": lambda app: DispatcherMiddleware(None, {"/app": app, "/a/a/a/a/a": app, "/app/app/app": app}),
+    "below a prefix": lambda app: PrefixMiddleware(app, "/app"),
+    "in mounts": lambda app: DispatcherMiddleware(None, {"/app": DispatcherMiddleware(app, {"/app": app})}),
+}
+
+
+@pytest.mark.parametrize("tree", TREES.values(), ids=TREES)
+@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
+def test_row_041_a_long_path_is_not_found(path: Callable[[int], str], tree: Callable[[Flask], WSGIApplication]) -> None:
+    mounted = tree(deep_app())
+
+    for length in (2_000, 100_000):
+        equal(call(mounted, path(length)).status, 404)
+
+
+@pytest.mark.parametrize("tree", TREES.values(), ids=TREES)
+@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
+def test_row_041_a_long_path_costs_its_length(
+    path: Callable[[int], str], tree: Callable[[Flask], WSGIApplication]
+) -> None:
+    mounted = tree(deep_app())
+
+    def prepare(length: int) -> Callable[[], object]:
+        sent = path(length)
+        return lambda: call(mounted, sent)
+
+    linear(prepare, 20_000)
+
+
+def deep_app() -> Flask:
+    """An app with rules that a long path is matched against for as long as possible."""
+    app = Flask(__name__)
+    for rule in (
+        "/<a>/<b>/<c>/<d>/x",
+        "/a/<b>/a/<d>/x",
+        "/<path:rest>/never",
+        "/a/<path:rest>/<int:n>",
+        "/<int:n>/<path:r>",
+    ):
+        app.add_url_rule(rule, rule, lambda **values: "view")
+    return app
+
+
+def test_row_041_a_path_converter_takes_a_long_path() -> None:
+    app = named("app")
+
+    equal(call(app, "/" + "a/" * 1_000 + "a").status, 200)
+    equal(call(DispatcherMiddleware(None, {"/app": app}), "/app" + "/a" * 1_000).status, 200)
+
+
+def test_row_043_an_app_that_raises_leaves_its_siblings_alone(app: Flask) -> None:
+    failing = Flask("failing")
+    failing.secret_key = "secret"
+
+    @failing.route("/")
+    def fail() -> str:
+        g.leak = "of failing"
+        session["leak"] = "of failing"
+        raise RuntimeError
+
+    sibling = Flask("sibling")
+    sibling.secret_key = "secret"
+    sibling.add_url_rule("/", "index", lambda: {"g": list(g), "session": dict(session), "root": request.script_root})
+    mounted = DispatcherMiddleware(app, {"/failing": failing, "/sibling": sibling})
+
+    first = call(mounted, "/failing/")
+    second = call(mounted, "/sibling/", HTTP_COOKIE="; ".join(first.values("Set-Cookie")) or None)
+
+    equal(first.status, 500)
+    equal((second.status, second.text), (200, '{"g":[],"session":{},"root":"/sibling"}'))
+
+
+def test_row_043_apps_that_call_each_other_keep_their_own() -> None:
+    outer = Flask("outer")
+
+    @outer.route("/")
+    def index() -> str:
+        g.own = "outer"
+        inner_answer = call(failing, "/x", SCRIPT_NAME="/inner")
+        return f"{inner_answer.status} {g.own} {list(g)} {request.path} {url_for('index')}"
+
+    failing = Flask("failing")
+
+    @failing.route("/x")
+    def fail() -> str:
+        g.own = "failing"
+        raise RuntimeError
+
+    equal(call(outer, "/", SCRIPT_NAME="/outer").text, "500 outer ['own'] / /outer/")
