@@ -12,9 +12,12 @@ INSTALL := install --quiet --quiet --no-compile
 READY := $(VENV)/ready-$(subst /,_,$(PYTHON))
 
 PYTEST := $(PY) -m pytest
-# These need real servers or are no tests; the runners, being processes, are tested with the Python of .venv only.
+# Two at a time; a file's tests stay together, with what they share.
+TOGETHER := --numprocesses=2 --dist=loadfile -m "not timing and not thorough"
+# These need real servers or are no tests; the runners, being processes, what is packed and what compares times
+# are tested with the Python of .venv only.
 IN_VENV := --ignore=tests/servers --ignore=tests/benchmarks
-IN_PROCESS := $(IN_VENV) --ignore=tests/runners
+IN_PROCESS := $(IN_VENV) --ignore=tests/runners --ignore=tests/packaging
 
 .PHONY: help demo test test-servers lint bench clean on-python
 .DEFAULT_GOAL := help
@@ -27,14 +30,17 @@ demo: $(READY)  ## a portal of several apps on http://127.0.0.1:5000/
 	@$(PY) -m flask_embed.gevent examples.portal:app --bind 127.0.0.1:5000
 
 test: $(READY)  ## the tests, then the in-process ones on every other Python that is installed
-	$(PYTEST) $(IN_VENV)
+	$(PYTEST) $(TOGETHER) $(IN_VENV)
+	$(PYTEST) -m "timing and not thorough" tests/security
 	@set -e; $(PY) -m tests.pythons > $(VENV)/pythons.txt; \
 	while read -r version path; do \
 		$(MAKE) --no-print-directory on-python VERSION="$$version" BASE="$$path" < /dev/null; \
 	done < $(VENV)/pythons.txt
 
-test-servers: $(READY)  ## the tests behind real web servers; with CI set, a missing server is a failure
+test-servers: $(READY)  ## what takes long: behind real web servers, many examples; with CI set, none may be missing
 	$(PYTEST) tests/servers
+	$(PYTEST) -m thorough tests/security
+	THOROUGH=1 $(PYTEST) --numprocesses=2 --timeout=300 $(wildcard tests/core/test_*_differential.py tests/core/test_*_properties.py)
 
 lint: $(READY)  ## ruff, mypy and basedpyright
 	$(PY) -m ruff check
@@ -64,7 +70,7 @@ $(READY): pyproject.toml
 # No pip is put into that environment: the one of .venv installs into it, which saves seconds.
 on-python: $(VENV)/pythons/$(VERSION)/ready
 	@echo "== Python $(VERSION)"
-	$(VENV)/pythons/$(VERSION)/bin/python -m pytest --quiet $(IN_PROCESS)
+	$(VENV)/pythons/$(VERSION)/bin/python -m pytest --quiet $(TOGETHER) $(IN_PROCESS)
 
 $(VENV)/pythons/$(VERSION)/ready: pyproject.toml
 	@"$(BASE)" -m venv --clear --without-pip $(@D)

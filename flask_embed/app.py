@@ -62,9 +62,11 @@ class Flask(Registry):
         return self.wsgi_app(environ, start_response)
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """The WSGI application itself, apart from ``__call__`` so that middleware can be put around it::
+        """The WSGI application itself: the life of a request.
 
-        app.wsgi_app = Middleware(app.wsgi_app)
+        It is apart from ``__call__`` so that middleware can be put around it::
+
+            app.wsgi_app = Middleware(app.wsgi_app)
         """
         with self.request_context(environ) as context:
             try:
@@ -84,10 +86,12 @@ class Flask(Registry):
             return context.follow(body)
 
     def request_context(self, environ: WSGIEnvironment) -> RequestContext:
-        """The context of a request with this environ, to be bound with ``with``::
+        """The context of a request with this environ.
 
-        with app.request_context(environ):
-            assert request.method == "POST"
+        It is bound for the length of a ``with`` block::
+
+            with app.request_context(environ):
+                assert request.method == "POST"
         """
         return RequestContext(self, environ)
 
@@ -391,10 +395,12 @@ class Flask(Registry):
         return Client(self, self.response_class)
 
     def test_request_context(self, *args: Any, **kwargs: Any) -> RequestContext:
-        """The context of a request that is made up; arguments as in :class:`werkzeug.test.EnvironBuilder`::
+        """The context of a request that is made up.
 
-        with app.test_request_context("/hello", method="POST"):
-            assert request.path == "/hello"
+        Arguments as in :class:`werkzeug.test.EnvironBuilder`::
+
+            with app.test_request_context("/hello", method="POST"):
+                assert request.path == "/hello"
         """
         from werkzeug.test import create_environ
 

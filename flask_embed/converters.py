@@ -3,45 +3,51 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
-from uuid import UUID
+from urllib.parse import unquote
 
 from werkzeug.datastructures import ImmutableDict
 from werkzeug.routing import ValidationError, converters
 
-__all__ = ["CONVERTERS", "FloatConverter", "IntegerConverter", "PathConverter", "StringConverter", "UUIDConverter"]
+__all__ = ["CONVERTERS", "StringConverter"]
 
 
-class StringConverter(converters.UnicodeConverter):
-    """One segment of a path, the default; builds only what comes back as the same segment."""
-
-    def to_url(self, value: Any) -> str:
-        value = str(value)
-        if "/" in value or value in (".", "..", ""):  # a slash starts a new segment, a browser resolves the dots
-            raise ValidationError(f"{value!r} cannot stand in one segment of a path")
-        return super().to_url(value)
-
-
-class PathConverter(converters.PathConverter):
-    """All that is left of a path, slashes included; builds only what comes back as the same text."""
-
-    regex = converters.PathConverter.regex
-    part_isolating = False
+class LeadsBack(converters.BaseConverter):
+    """Mixed into a converter: what it builds is what it would match, or it is not built (ValidationError)."""
 
     def to_url(self, value: Any) -> str:
-        value = str(value)
-        if not value or value.startswith("/") or {".", ".."}.intersection(value.split("/")):
-            raise ValidationError(f"{value!r} would not come back as the same path")
-        return super().to_url(value)
+        try:
+            url = super().to_url(value)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+        matched = unquote(url)
+        # A browser resolves segments of dots: the URL would be another page's.
+        if re.fullmatch(self.regex, matched, re.DOTALL) is None or {".", ".."}.intersection(matched.split("/")):
+            raise ValidationError(f"{value!r} would not come back from {url!r}")
+        self.to_python(matched)
+        return url
 
 
-class IntegerConverter(converters.IntegerConverter):
+class StringConverter(LeadsBack, converters.UnicodeConverter):
+    """One segment of a path, the default."""
+
+
+class PathConverter(LeadsBack, converters.PathConverter):
+    """All that is left of a path, slashes included."""
+
+
+class AnyConverter(LeadsBack, converters.AnyConverter):
+    """One of the items that the rule lists."""
+
+
+class IntegerConverter(LeadsBack, converters.IntegerConverter):
     """Digits 0 to 9, no other script's, as an int."""
 
     regex = "[0-9]+"
 
 
-class FloatConverter(converters.FloatConverter):
+class FloatConverter(LeadsBack, converters.FloatConverter):
     """Digits, a dot and digits, as a float that is finite."""
 
     regex = r"[0-9]+\.[0-9]+"
@@ -53,14 +59,8 @@ class FloatConverter(converters.FloatConverter):
         return number
 
 
-class UUIDConverter(converters.UUIDConverter):
+class UUIDConverter(LeadsBack, converters.UUIDConverter):
     """A UUID with its dashes."""
-
-    def to_url(self, value: Any) -> str:
-        try:
-            return str(UUID(str(value)))
-        except ValueError:
-            raise ValidationError(f"{value!r} is no UUID") from None
 
 
 #: the converters by the name that a rule calls them by
@@ -70,6 +70,7 @@ CONVERTERS: ImmutableDict[str, type[converters.BaseConverter]] = ImmutableDict(
         "default": StringConverter,
         "string": StringConverter,
         "path": PathConverter,
+        "any": AnyConverter,
         "int": IntegerConverter,
         "float": FloatConverter,
         "uuid": UUIDConverter,

@@ -103,11 +103,13 @@ def redirect(  # the name of the parameter is the documented one
 
 
 def make_response(*args: Any) -> Response:
-    """The response for what a view may return, to change it before it is sent::
+    """The response for what a view may return, to change it before it is sent.
 
-    response = make_response(render_template("index.html"), 200)
-    response.headers["X-Parachutes"] = "cool"
-    return response
+    Takes what a view may return, or the parts of such a tuple::
+
+        response = make_response(render_template("index.html"), 200)
+        response.headers["X-Frame-Options"] = "DENY"
+        return response
     """
     return current_context().app.make_response(args[0] if len(args) == 1 else args or "")
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
+from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import BaseConverter, Map, Rule, ValidationError
 from werkzeug.routing.rules import parse_converter_args
 
@@ -210,7 +210,17 @@ class Matcher:
             leaf = by_method.get(method) or by_method.get(None)
             if leaf is not None:
                 return leaf, leaf.defaults.copy()
-        leaf, strings = self._find_leaf(path, method, domain)
+        if not (path.isascii() and path.isprintable()):
+            path = _readable(path)
+        segments = path.split("/")
+        if segments[0]:  # no slash in front: the front sends something that is no path of ours
+            raise NotFound
+        segments[0] = domain
+        allowed: set[str] = set()
+        found = self._walk(self._root, segments, self._root_at, method, (), allowed)
+        if found is None:
+            raise _no_match(allowed)
+        leaf, strings = found
         values: dict[str, Any] = {}
         for (name, to_python), string in zip(leaf.conversions, strings, strict=True):
             if to_python is None:
@@ -219,24 +229,9 @@ class Matcher:
                 try:
                     values[name] = to_python(string)
                 except ValidationError:
-                    raise NotFound from None
+                    raise _no_match(allowed) from None
         values.update(leaf.defaults)
         return leaf, values
-
-    def _find_leaf(self, path: str, method: str, domain: str) -> tuple[Leaf, tuple[str, ...]]:
-        if not (path.isascii() and path.isprintable()):
-            path = _readable(path)
-        segments = path.split("/")
-        if segments[0]:  # no slash in front: the front sends something that is no path of ours
-            raise NotFound
-        allowed: set[str] = set()
-        segments[0] = domain
-        found = self._walk(self._root, segments, self._root_at, method, (), allowed)
-        if found is not None:
-            return found
-        if allowed:
-            raise MethodNotAllowed(sorted(allowed | {"OPTIONS"}))
-        raise NotFound
 
     def _walk(
         self, node: Node, segments: list[str], at: int, method: str, values: tuple[str, ...], allowed: set[str]
@@ -298,6 +293,11 @@ class Matcher:
                     return leaf, values
                 allowed.update(leaf.methods or ())
         return None
+
+
+def _no_match(allowed: set[str]) -> HTTPException:
+    """What a request is answered with that no rule takes: 405 if one does for other methods."""
+    return MethodNotAllowed(sorted(allowed | {"OPTIONS"})) if allowed else NotFound()
 
 
 def _readable(path: str) -> str:

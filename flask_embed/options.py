@@ -9,12 +9,14 @@ __all__ = ["Options"]
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How an app is served; the command line fills one, and so can a program::
+    """How an app is served.
 
-    from flask_embed.adapters.gevent_server import serve
-    from flask_embed.options import Options
+    The command line fills one, and so can a program::
 
-    serve(app, Options(bind="127.0.0.1:8000"))
+        from flask_embed.adapters.gevent_server import serve
+        from flask_embed.options import Options
+
+        serve(app, Options(bind="127.0.0.1:8000"))
     """
 
     #: where to listen: ``host:port`` (``[::1]:port``), ``unix:PATH`` or ``fd://N``; port 0 takes a free one

@@ -11,8 +11,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import BuildError, RequestRedirect, Rule, RuleFactory, ValidationError
 from werkzeug.routing import Map as WerkzeugMap
-from werkzeug.routing import RequestRedirect, Rule, RuleFactory
 
 from flask_embed.converters import CONVERTERS
 from flask_embed.environ import path_only, request_host, text, url_quote
@@ -77,7 +78,7 @@ class Map(WerkzeugMap):
         except SlashRequired:
             raise RequestRedirect(self._redirect_url(environ, url_quote(text(path)) + "/")) from None
         if leaf.redirects:
-            self._redirect(leaf.rule, values, environ, domain)
+            self._redirect(leaf.rule, values, environ, server_name, domain)
         return leaf.rule, values
 
     def _compile(self) -> Matcher:
@@ -87,35 +88,31 @@ class Map(WerkzeugMap):
                 matcher = self._compiled = Matcher(self._in_order)
             return matcher
 
-    def _redirect(self, rule: Rule, values: dict[str, Any], environ: WSGIEnvironment, domain: str) -> None:
-        """Raise RequestRedirect if *rule* with these values belongs to another URL."""
-        adapter = self.bind("", "/", subdomain=domain, default_method=environ["REQUEST_METHOD"])
-        if rule.redirect_to is not None:
-            raise RequestRedirect(self._redirect_target(rule, values, environ, adapter))
+    def _redirect(
+        self, rule: Rule, values: dict[str, Any], environ: WSGIEnvironment, server_name: str | None, domain: str
+    ) -> None:
+        """Raise RequestRedirect if *rule* with these values belongs to another URL; NotFound if none can be built."""
+        scheme, method = environ.get("wsgi.url_scheme", "http"), environ["REQUEST_METHOD"]
+        adapter = self.bind(server_name or "", "/", subdomain=domain, url_scheme=scheme, default_method=method)
         target = None
-        if rule.alias and self.redirect_defaults:
-            target = adapter.build(rule.endpoint, values, append_unknown=False)
-        elif self.redirect_defaults:
-            target = self._default_url(rule, values, adapter)
-        if target is not None:
-            elsewhere = urlsplit(target).netloc  # another subdomain
-            raise RequestRedirect(target if elsewhere else self._redirect_url(environ, target))
-
-    def _redirect_target(
-        self, rule: Rule, values: dict[str, Any], environ: WSGIEnvironment, adapter: MapAdapter
-    ) -> str:
-        """The URL that the rule's redirect_to names: a host only if its author wrote one, not a value."""
-        written = rule.redirect_to
-        if callable(written):
-            target = author = written(adapter, **values)
-        else:
-            found = parse(rule, rule.rule)[1]
-            target = re.sub(_VARIABLE, lambda name: found[name[1]].to_url(values[name[1]]), written or "")
-            author = re.sub(_VARIABLE, "", written or "")
-        parts = urlsplit(author)
-        if parts.scheme and parts.netloc:
-            return target
-        return self._redirect_url(environ, target if target.startswith("/") else f"/{target}")
+        try:
+            if rule.redirect_to is not None:
+                target = _written_target(rule, values, adapter)
+            elif rule.alias and self.redirect_defaults:
+                target = adapter.build(rule.endpoint, values, append_unknown=False)
+            elif self.redirect_defaults:
+                target = self._default_url(rule, values, adapter)
+        except (ValidationError, BuildError):
+            raise NotFound from None
+        if target is None:
+            return
+        parts = urlsplit(target)
+        if not parts.netloc and parts.path == url_quote(text(environ.get("PATH_INFO", ""))):
+            return  # to itself: no other rule can say it
+        if rule.redirect_to is not None and parts.netloc:
+            raise RequestRedirect(target)
+        host = f"{scheme}://{parts.netloc}" if parts.netloc else ""  # another subdomain of ours
+        raise RequestRedirect(host + self._redirect_url(environ, parts.path, parts.query, parts.fragment))
 
     def _default_url(self, rule: Rule, values: dict[str, Any], adapter: MapAdapter) -> str | None:
         """The URL of the rule for the same endpoint whose defaults are these *values*, if there is one."""
@@ -123,18 +120,38 @@ class Map(WerkzeugMap):
             if other is rule:
                 return None
             if other.provides_defaults_for(rule) and other.suitable_for(values, adapter.default_method):
-                return adapter.build(rule.endpoint, {**values, **(other.defaults or {})})
+                built = other.build({**values, **(other.defaults or {})})
+                if built is None:
+                    return None
+                domain, path = built
+                return path if domain == adapter.subdomain else f"//{adapter.get_host(domain)}{path}"
         return None
 
     @staticmethod
-    def _redirect_url(environ: WSGIEnvironment, path: str) -> str:
+    def _redirect_url(environ: WSGIEnvironment, path: str, query: str = "", fragment: str = "") -> str:
         """*path* (percent-encoded) behind the prefix, with the query string, without scheme and host.
 
         A client chooses its Host header; a path-only Location (RFC 9110, 10.2.2) leaves it out of the game.
         """
         prefix = url_quote(text(environ.get("SCRIPT_NAME", "").rstrip("/")))
-        query = quote(environ.get("QUERY_STRING", "").encode("latin-1", "replace"), safe="!$&'()*+,/:;=?@%")
-        return path_only(prefix + path) + (f"?{query}" if query and "?" not in path else "")
+        asked = quote(environ.get("QUERY_STRING", "").encode("latin-1", "replace"), safe="!$&'()*+,/:;=?@%")
+        query = "&".join(filter(None, (query, asked)))
+        return path_only(prefix + path) + (f"?{query}" if query else "") + (f"#{fragment}" if fragment else "")
+
+
+def _written_target(rule: Rule, values: dict[str, Any], adapter: MapAdapter) -> str:
+    """What the rule's redirect_to says for these values: another host only if its author wrote one, not a value."""
+    written = rule.redirect_to
+    if callable(written):
+        target = author = written(adapter, **values)
+    else:
+        found = parse(rule, rule.rule)[1]
+        target = re.sub(_VARIABLE, lambda name: found[name[1]].to_url(values[name[1]]), written or "")
+        author = re.sub(_VARIABLE, "", written or "")
+    parts = urlsplit(author)
+    if parts.scheme and parts.netloc:
+        return target
+    return path_only(target if target.startswith("/") else f"/{target}")
 
 
 class _Supported(RuleFactory):

@@ -61,10 +61,12 @@ class Client(WerkzeugClient):
 
     @contextmanager
     def session_transaction(self, *args: Any, **kwargs: Any) -> Iterator[Session]:
-        """Read and change the session between requests; saved at the end of the block::
+        """Read and change the session between requests; saved at the end of the block.
 
-        with client.session_transaction() as session:
-            session["user_id"] = 1
+        Arguments as in :meth:`Flask.test_request_context`, for an app that is mounted or a cookie with a path::
+
+            with client.session_transaction() as session:
+                session["user_id"] = 1
         """
         app = self.application
         with app.test_request_context(*args, **kwargs) as context:

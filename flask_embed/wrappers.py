@@ -229,7 +229,9 @@ class Response(WerkzeugResponse):
             self._set_length(self._headers)
 
     def _set_type(self, headers: Headers) -> None:
-        content_type = self._content_type or _content_type_of(self.default_mimetype)
+        content_type = self._content_type
+        if content_type is None:
+            content_type = _content_type_of(self.default_mimetype)
         if content_type is not None:
             headers["Content-Type"] = content_type
 
@@ -286,9 +288,11 @@ class Response(WerkzeugResponse):
 
     def _untouched_headers(self) -> list[tuple[str, str]]:
         """What :attr:`headers` would say and :meth:`get_wsgi_headers` make of it, without building them."""
-        content_type = self._content_type or _content_type_of(self.default_mimetype)
-        if self._content_type is not None:
-            _check_header("Content-Type", self._content_type)
+        content_type = self._content_type
+        if content_type is None:
+            content_type = _content_type_of(self.default_mimetype)
+        else:
+            _check_header("Content-Type", content_type)
         code = self._status_code
         headers = [] if content_type is None or code == 304 else [("Content-Type", content_type)]
         body = self.response

@@ -14,9 +14,17 @@ if TYPE_CHECKING:
 IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 
 # The 200 ms that an example may take by default are lost to a busy machine now and then; the time limit of
-# the whole test stays. In CI the examples are the same in each run.
-hypothesis.settings.register_profile("house", deadline=None, derandomize=IN_CI)
-hypothesis.settings.load_profile("house")
+# the whole test stays. The examples are the same in each run: few for every day, many with THOROUGH set.
+hypothesis.settings.register_profile("house", deadline=None, derandomize=True, max_examples=40)
+hypothesis.settings.register_profile("thorough", deadline=None, derandomize=True, max_examples=1000)
+hypothesis.settings.load_profile("thorough" if os.environ.get("THOROUGH") else "house")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what compares times: it is run alone, or its neighbour on the other core decides."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "linear" in item.function.__code__.co_names:
+            item.add_marker(pytest.mark.timing)
 
 
 def _fail_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map as WerkzeugMap
@@ -189,8 +189,10 @@ def companions(draw: Callable[[Any], Any], spec: Spec) -> Spec:
 def redirections(draw: Callable[[Any], Any]) -> Spec:
     """A rule that leads to another place, named by a text or a function."""
     pieces = segments(draw)
-    variables = [piece[0] for piece in pieces if not isinstance(piece, str)]
     target: Any = draw(st.sampled_from(["/new", "new", "/new/", "/new/x", "new/x"]))
+    variables = [piece[0] for piece in pieces if not isinstance(piece, str)]
+    if not target.startswith("/"):  # werkzeug resolves such a target, and loses one of two slashes in a value
+        variables = [piece[0] for piece in pieces if not isinstance(piece, str) and piece[1] != "path"]
     if variables and draw(st.booleans()):
         target += f"/<{draw(st.sampled_from(variables))}>"
     if draw(st.integers(0, 3)) == 0:
@@ -319,25 +321,32 @@ def same(specs: list[Spec], options: dict[str, Any], requests: list[Request]) ->
     for request in requests:
         answer = ours.answer(request)
         theirs = (fenced if request.path.startswith("//") else plain).answer(request)
-        if theirs[0] == "broken":  # a redirect that werkzeug cannot build either
-            assert answer[0] in ("broken", "error"), request
+        if theirs[0] == "broken":  # werkzeug cannot build the URL that it redirects to
+            assert answer[0] in ("broken", "error", "match"), request
+        elif leads_to_itself(theirs, request):
+            assert answer[0] in ("error", "match"), request
         else:
             assert answer == theirs, request
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+def leads_to_itself(answer: tuple[Any, ...], request: Request) -> bool:
+    """Whether a client that follows *answer* comes back with the same request."""
+    if answer[0] != "redirect":
+        return False
+    parts = urlsplit(answer[2])
+    return not parts.netloc and unquote(parts.path) == request.script_name + request.path
+
+
 @given(cases())
 def test_it_matches_as_werkzeug_does(case: tuple[list[Spec], dict[str, Any], list[Request]]) -> None:
     same(*case)
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
 @given(cases(subdomains=True))
 def test_it_matches_subdomains_as_werkzeug_does(case: tuple[list[Spec], dict[str, Any], list[Request]]) -> None:
     same(*case)
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
 @given(cases())
 def test_rules_may_be_added_between_requests(case: tuple[list[Spec], dict[str, Any], list[Request]]) -> None:
     specs, options, requests = case
@@ -349,6 +358,17 @@ def test_rules_may_be_added_between_requests(case: tuple[list[Spec], dict[str, A
         one_by_one.answer(requests[0])
 
     assert [one_by_one.answer(request) for request in requests] == [at_once.answer(request) for request in requests]
+
+
+@pytest.mark.parametrize("path", ["/12/", "/12"])
+def test_a_value_that_a_converter_refuses_hides_no_other_rule_s_methods(path: str) -> None:
+    specs = [
+        Spec(("/12/",), {"methods": ["GET"]}),
+        Spec(("/12",), {"methods": ["GET"]}),
+        Spec(("/", ("v0", "int(min=1, max=5)")), {"methods": ["POST"], "strict_slashes": False}, "two"),
+    ]
+
+    same(specs, {}, [Request(path, "POST")])
 
 
 # What is meant to differ
@@ -451,3 +471,52 @@ def test_an_alias_whose_url_cannot_be_built_is_not_found(path: str) -> None:
     map_ = Map(rules)
 
     assert answer_of(rules, lambda: map_.match(Request(path).environ())) == ("error", 404)
+
+
+def answer_among(path: str, *rules: Rule, method: str = "GET") -> tuple[Any, ...]:
+    """What some rules make of a path."""
+    fresh = [rule.empty() for rule in rules]  # a rule belongs to one map
+    map_ = Map(fresh)
+    return answer_of(fresh, lambda: map_.match(Request(path, method).environ()))
+
+
+def test_an_alias_for_what_its_rule_cannot_say_answers_itself() -> None:
+    rules = Rule("/new/<x>", endpoint="one"), Rule("/old/<path:x>", endpoint="one", alias=True)
+
+    assert answer_among("/old/a", *rules) == ("redirect", 308, "/new/a")
+    assert answer_among("/old/a/b", *rules)[0] in ("match", "error")
+
+
+def test_an_alias_for_what_its_rule_does_not_answer_leads_to_no_circle() -> None:
+    rules = (
+        Rule("/new/<x>", endpoint="one", methods=["POST"]),
+        Rule("/old/<x>", endpoint="one", methods=["GET", "POST"], alias=True),
+        Rule("/alone/<x>", endpoint="two", alias=True),
+    )
+
+    assert answer_among("/old/a", *rules, method="POST") == ("redirect", 308, "/new/a")
+    assert answer_among("/old/a", *rules)[0] in ("match", "error", "redirect")
+    assert answer_among("/old/a", *rules) != ("redirect", 308, "/old/a")
+    assert answer_among("/alone/a", *rules)[0] in ("match", "error")
+
+
+def test_defaults_whose_url_cannot_be_built_are_no_redirect() -> None:
+    rules = (
+        Rule("/all/<name>", endpoint="one", defaults={"n": 1}),
+        Rule("/<int:n>/<path:name>", endpoint="one"),
+        Rule("/", endpoint="one", build_only=True),
+    )
+
+    assert answer_among("/1/a", *rules) == ("redirect", 308, "/all/a")
+    assert answer_among("/1/a/b", *rules) == ("match", 1, {"n": 1, "name": "a/b"})
+
+
+def test_the_url_of_defaults_is_that_of_the_rule_with_the_defaults() -> None:
+    rules = (
+        Rule("/x/<a>-<b>", endpoint="one"),
+        Rule("/<b>", endpoint="one", defaults={"a": "x"}),
+        Rule("/", endpoint="one", build_only=True),
+    )
+
+    assert answer_among("/x/x-b", *rules) == ("redirect", 308, "/b")
+    assert answer_among("/x/x-.", *rules)[0] in ("match", "error")

@@ -80,6 +80,7 @@ def test_what_is_linear_is_found_so(work: Callable[[int], object]) -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.thorough
 def test_row_097_all_of_these_tests_pass_under_it() -> None:
     run = optimized(
         *("-m", "pytest", "tests/security", f"--ignore={Path(__file__).relative_to(ROOT)}"),
