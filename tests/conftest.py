@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,12 @@ def _fail_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
         report.longrepr = f"CI allows no skip, and {report.nodeid} was skipped: {reason}"
+
+
+def pytest_collection_finish() -> None:
+    """Take what was collected out of the garbage collector's sight: thousands of tests, looked through again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
