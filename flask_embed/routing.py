@@ -98,10 +98,8 @@ class Map(WerkzeugMap):
         try:
             if rule.redirect_to is not None:
                 target = _written_target(rule, values, adapter)
-            elif rule.alias and self.redirect_defaults:
-                target = adapter.build(rule.endpoint, values, append_unknown=False)
             elif self.redirect_defaults:
-                target = self._default_url(rule, values, adapter)
+                target = self._canonical_url(rule, values, adapter)
         except (ValidationError, BuildError):
             raise NotFound from None
         if target is None:
@@ -114,13 +112,19 @@ class Map(WerkzeugMap):
         host = f"{scheme}://{parts.netloc}" if parts.netloc else ""  # another subdomain of ours
         raise RequestRedirect(host + self._redirect_url(environ, parts.path, parts.query, parts.fragment))
 
-    def _default_url(self, rule: Rule, values: dict[str, Any], adapter: MapAdapter) -> str | None:
-        """The URL of the rule for the same endpoint whose defaults are these *values*, if there is one."""
+    def _canonical_url(self, rule: Rule, values: dict[str, Any], adapter: MapAdapter) -> str | None:
+        """The URL of the rule that these values belong to, if that is not *rule* itself.
+
+        For an alias it is the first of the endpoint (NotFound if that cannot say them), else the one whose
+        defaults these values are.
+        """
         for other in self.iter_rules(rule.endpoint):
             if other is rule:
                 return None
-            if other.provides_defaults_for(rule) and other.suitable_for(values, adapter.default_method):
-                built = other.build({**values, **(other.defaults or {})})
+            if (rule.alias or other.provides_defaults_for(rule)) and other.suitable_for(values, adapter.default_method):
+                built = other.build({**values, **(other.defaults or {})}, append_unknown=False)
+                if built is None and rule.alias:
+                    raise NotFound  # an alias is another name for a URL, and these values have none
                 if built is None:
                     return None
                 domain, path = built

@@ -36,7 +36,7 @@ def _fail_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Take what was collected out of the garbage collector's sight: thousands of tests, looked through again and again."""
+    """Take the thousands of collected tests out of the sight of the garbage collector, which walks over all it sees."""
     gc.collect()
     gc.freeze()
 

@@ -167,6 +167,14 @@ def test_row_117_an_error_that_was_answered_is_none(app: Flask, teardowns: Teard
     ended(teardowns, None)
 
 
+def test_row_117_a_request_that_is_torn_down_early_ends_once(app: Flask, teardowns: Teardowns) -> None:
+    with app.test_request_context("/") as context:
+        context.teardown(Fault())
+        context.teardown()
+
+    ended(teardowns, Fault)
+
+
 # Streams
 
 

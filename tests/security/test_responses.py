@@ -431,23 +431,43 @@ def test_row_099_also_if_the_view_says_otherwise(app: Flask, status: Any) -> Non
     equal((answer.body, answer.values("Content-Length")), (b"", []))
 
 
+class Closing:
+    """A body that tells when it is closed."""
+
+    def __init__(self, closed: list[str]) -> None:
+        self.closed = closed
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([b"some body"])
+
+    def close(self) -> None:
+        self.closed.append("body")
+
+
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
 @pytest.mark.parametrize("status", [200, 204, 304])
 def test_row_099_a_body_that_is_not_sent_is_closed(app: Flask, status: int, method: str) -> None:
     closed: list[str] = []
 
-    class Body:
-        def __iter__(self) -> Iterator[bytes]:
-            return iter([b"some body"])
-
-        def close(self) -> None:
-            closed.append("body")
-
     def view() -> Any:
-        response = Response(Body(), status=status)
+        response = Response(Closing(closed), status=status)
         response.call_on_close(lambda: closed.append("call_on_close"))
         return response
 
     answer_to(app, view, method)
 
     equal(closed, ["body", "call_on_close"])
+
+
+@pytest.mark.parametrize("headers", [{"X-Name": "\x01"}, {"X Name": "1"}])
+def test_row_099_a_response_that_cannot_be_sent_is_closed(app: Flask, headers: dict[str, str]) -> None:
+    closed: list[str] = []
+
+    def view() -> Any:
+        response = Response(Closing(closed), headers=headers)
+        response.call_on_close(lambda: closed.append("call_on_close"))
+        return response
+
+    answer = answer_to(app, view)
+
+    equal((answer.status, closed), (500, ["body", "call_on_close"]))

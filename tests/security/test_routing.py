@@ -205,6 +205,32 @@ def test_row_112_all_of_them_together_do_too() -> None:
         linear(prepare, 12_500)
 
 
+SEVERAL: dict[str, Callable[[int], str]] = {
+    "/<a>-<b>.html": lambda n: "/" + "-" * n,
+    "/<a>-<b>-<c>.html": lambda n: "/" + "-" * n,
+    "/<a>-<b>-<int:c>": lambda n: "/" + "-" * n + "x",
+    "/<a><b><c>!": lambda n: "/" + "a" * n,
+    "/<int:a><int:b><int:c>": lambda n: "/" + "1" * n + "x",
+    "/<float:a><float:b><float:c>": lambda n: "/" + "1.1" * (n // 3) + "x",
+    "/<path:a>-<b>.<c>": lambda n: "/" + "-." * (n // 2) + "/",
+    "/<path:a>/x/<path:b>/y": lambda n: "/a" + "/x" * (n // 2),
+    "/<path:a>/<path:b>/<path:c>/y": lambda n: "/a" * (n // 2),
+}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("rule", "path"), SEVERAL.items(), ids=SEVERAL)
+def test_row_112_several_of_them_in_a_segment_cost_no_more(rule: str, path: Callable[[int], str]) -> None:
+    app = app_with(rule)
+
+    def prepare(length: int) -> Callable[[], object]:
+        environ = environ_of(path(length))
+        return lambda: _match(app.url_map, environ)
+
+    linear(prepare, 250)
+    linear(prepare, 2_000)
+
+
 MANY: dict[str, tuple[Callable[[int], list[str]], str]] = {
     "static": (lambda n: [f"/page/{i}" for i in range(n)], "/page/x"),
     "variables at the end": (lambda n: [f"/page{i}/<int:x>" for i in range(n)], "/page7/x"),
