@@ -351,9 +351,9 @@ class Flask(Registry):
 
     def create_jinja_loader(self) -> BaseLoader:
         """The loader of templates: from the folder *templates* next to the app. Override it for others."""
-        from flask_embed.templating import TemplateLoader
+        from jinja2 import FileSystemLoader
 
-        return TemplateLoader(os.path.join(self.root_path, "templates"))
+        return FileSystemLoader(os.path.join(self.root_path, "templates"))
 
     @cached_property
     def jinja_env(self) -> Environment:

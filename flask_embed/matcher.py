@@ -13,6 +13,7 @@ thousand segments costs no more than its length.
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, NotFound
@@ -65,6 +66,8 @@ class Edge(NamedTuple):
     optional_slash: bool
     """The last group of the pattern is the slash that ends the rule, and may be missing in the path."""
     weight: tuple[Any, ...]
+    longest: int
+    """Characters that are looked at; more are no match (:func:`_longest`)."""
     node: Node
 
 
@@ -194,7 +197,16 @@ class Matcher:
         matches = None if part.source == _PLAIN_SEGMENT else re.compile(part.source).match
         behind = Node()
         node.edges.append(
-            Edge(part.source, matches, part.variables, part.takes_rest, part.optional_slash, part.weight, behind)
+            Edge(
+                part.source,
+                matches,
+                part.variables,
+                part.takes_rest,
+                part.optional_slash,
+                part.weight,
+                _longest(part.variables),
+                behind,
+            )
         )
         node.edges.sort(key=lambda edge: edge.weight)
         return behind
@@ -272,13 +284,14 @@ class Matcher:
                     continue
                 found = self._walk(edge.node, segments, at + 1, method, (*values, segment), allowed)
             elif edge.takes_rest:
-                match = edge.matches("/".join(segments[at:]))
+                rest = "/".join(segments[at:])
+                match = edge.matches(rest) if len(rest) <= edge.longest else None
                 if match is None:
                     continue
                 left = [""] if edge.optional_slash and match[match.re.groups] == "/" else []
                 found = self._walk(edge.node, left, 0, method, values + _strings(match, edge), allowed)
             else:
-                match = edge.matches(segment)
+                match = edge.matches(segment) if len(segment) <= edge.longest else None
                 if match is None:
                     continue
                 found = self._walk(edge.node, segments, at + 1, method, values + _strings(match, edge), allowed)
@@ -293,6 +306,15 @@ class Matcher:
                     return leaf, values
                 allowed.update(leaf.methods or ())
         return None
+
+
+def _longest(variables: int) -> int:
+    """How long a text may be that is split among this many variables.
+
+    A regular expression tries the ends of each variable for each end of the one before it: the cost grows with the
+    length to the power of their number. These bounds keep it at a few milliseconds; one variable is linear.
+    """
+    return {1: sys.maxsize, 2: 800, 3: 150}.get(variables, 60)
 
 
 def _no_match(allowed: set[str]) -> HTTPException:

@@ -159,8 +159,9 @@ class Registry:
         """Register a view function for a rule; its name is the endpoint unless ``endpoint=`` says otherwise.
 
         ``<name>`` takes one segment of the path, ``<int:name>``, ``<float:name>``, ``<path:name>`` (slashes too),
-        ``<any(a, b):name>`` and ``<uuid:name>`` convert it. A rule that ends in a slash redirects to it where it is
-        missing; one that does not is a 404 with it::
+        ``<any(a, b):name>`` and ``<uuid:name>`` convert it. Several may share a segment (``<year>-<month>``), which
+        may then have up to 800 characters with two of them, 150 with three, 60 with more. A rule that ends in a slash
+        redirects to it where it is missing; one that does not is a 404 with it::
 
             @app.route("/post/<int:post_id>", methods=["GET", "POST"])
             def show_post(post_id):

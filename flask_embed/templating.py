@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, TemplateNotFound
+from jinja2 import Environment
 
 from flask_embed import ctx
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from jinja2 import Template
 
     from flask_embed.app import Flask
 
-__all__ = ["TemplateLoader", "create_environment", "render_template", "render_template_string"]
-
-
-class TemplateLoader(FileSystemLoader):
-    """Templates in a folder; a name that no file can have is a template that is not found."""
-
-    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
-        if "\0" in template or "\\" in template or os.path.isabs(template):
-            raise TemplateNotFound(template)
-        return super().get_source(environment, template)
+__all__ = ["create_environment", "render_template", "render_template_string"]
 
 
 def create_environment(app: Flask) -> Environment:
