@@ -45,6 +45,7 @@ def serve(app: WSGIApplication, options: Options | None = None) -> None:
             gevent.signal_handler(number, stop.set)
         print(options.start_line("gevent", address_of(listener)), file=sys.stderr, flush=True)
         stop.wait()
+        listener.close()  # the server has a copy: only without both are new connections refused
         server.drain(options.graceful_timeout)
 
 

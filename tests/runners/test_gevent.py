@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import signal
 import socket
 import stat
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.serving import DEADLINE, Runner, fails, serving
+from tests.serving import DEADLINE, Runner, fails, serving, unix_socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 APP = """
-import gevent.monkey, socket, sys, time
+import gevent.monkey, sys, threading
 patched = gevent.monkey.is_module_patched("socket")
 from flask_embed import Flask, redirect, request, session, url_for
 app = Flask(__name__)
@@ -56,11 +58,23 @@ def half():
         raise RuntimeError("broken in the middle")
     return body()
 
+released = threading.Event()
+all_here = threading.Barrier(8)
+
 @app.route("/slow")
 def slow():
     print("slow has started", file=sys.stderr, flush=True)
-    time.sleep(0.3)
-    return "slow"
+    return "slow" if released.wait(20) else "too slow"
+
+@app.route("/release")
+def release():
+    released.set()
+    return "released"
+
+@app.route("/meet")
+def meet():
+    all_here.wait(20)
+    return "met"
 
 def create_app():
     return app
@@ -142,12 +156,23 @@ def test_a_body_that_breaks_is_seen_to_break(runner: Runner) -> None:
 
 def test_requests_wait_beside_each_other(runner: Runner) -> None:
     answers: list[bytes] = []
-    threads = [threading.Thread(target=lambda: answers.append(runner.get("/site/slow")[2])) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: answers.append(runner.get("/site/meet")[2])) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(DEADLINE)
-    assert answers == [b"slow"] * 8
+    assert answers == [b"met"] * 8
+
+
+def wait_until_refused(path: Path) -> None:
+    """Return when nobody accepts connections at *path* any more."""
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline:
+        try:
+            unix_socket(str(path)).close()
+        except ConnectionRefusedError:
+            return
+    raise AssertionError("connections are still accepted")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -163,10 +188,25 @@ def test_a_signal_lets_running_requests_end_and_removes_the_socket(
             busy.request("GET", "/slow")
             runner.wait_for("slow has started")
             runner.process.send_signal(number)
+            wait_until_refused(path)
+            idle.request("GET", "/release")
+            assert idle.getresponse().read() == b"released"
             answer = busy.getresponse()
             assert (answer.status, answer.read()) == (200, b"slow")
             assert runner.process.wait(DEADLINE) == 0
     assert not path.exists()
+
+
+def test_a_request_that_does_not_end_in_time_is_cut(folder: Path) -> None:
+    with (
+        serving("gevent", "shop:app", "-b", "127.0.0.1:0", "--graceful-timeout", "0.1", cwd=folder) as runner,
+        contextlib.closing(runner.connect()) as busy,
+    ):
+        busy.request("GET", "/slow")
+        runner.wait_for("slow has started")
+        assert runner.stop() == 0
+        with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+            busy.getresponse()
 
 
 def test_a_stale_socket_is_replaced_and_nothing_else_is(folder: Path, tmp_path: Path) -> None:
