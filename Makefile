@@ -12,8 +12,8 @@ INSTALL := install --quiet --quiet --no-compile
 READY := $(VENV)/ready-$(subst /,_,$(PYTHON))
 
 PYTEST := $(PY) -m pytest
-# Two at a time; a file's tests stay together, with what they share.
-TOGETHER := --numprocesses=2 --dist=loadfile -m "not timing and not thorough"
+# What compares times runs alone, what takes long with the servers.
+QUICK := -m "not timing and not thorough"
 # These need real servers or are no tests; the runners, being processes, what is packed and what compares times
 # are tested with the Python of .venv only.
 IN_VENV := --ignore=tests/servers --ignore=tests/benchmarks
@@ -29,13 +29,19 @@ demo: $(READY)  ## a portal of several apps on http://127.0.0.1:5000/
 	@echo "Look at http://127.0.0.1:5000/ (flaskr is at /flaskr/: log in as admin, password default). Ctrl-C stops it."
 	@$(PY) -m flask_embed.gevent examples.portal:app --bind 127.0.0.1:5000
 
+# The other Pythons side by side, each in one process: their output is shown one after the other.
 test: $(READY)  ## the tests, then the in-process ones on every other Python that is installed
-	$(PYTEST) $(TOGETHER) $(IN_VENV)
+	$(PYTEST) $(QUICK) --numprocesses=2 --dist=loadfile $(IN_VENV)
 	$(PYTEST) -m "timing and not thorough" tests/security
-	@set -e; $(PY) -m tests.pythons > $(VENV)/pythons.txt; \
+	@$(PY) -m tests.pythons > $(VENV)/pythons.txt; mkdir -p $(VENV)/pythons; \
 	while read -r version path; do \
-		$(MAKE) --no-print-directory on-python VERSION="$$version" BASE="$$path" < /dev/null; \
-	done < $(VENV)/pythons.txt
+		$(MAKE) --no-print-directory on-python VERSION="$$version" BASE="$$path" < /dev/null \
+			> "$(VENV)/pythons/$$version.log" 2>&1 || touch "$(VENV)/pythons/$$version.failed" & \
+	done < $(VENV)/pythons.txt; wait; \
+	status=0; while read -r version path; do \
+		cat "$(VENV)/pythons/$$version.log"; \
+		if [ -e "$(VENV)/pythons/$$version.failed" ]; then rm "$(VENV)/pythons/$$version.failed"; status=1; fi; \
+	done < $(VENV)/pythons.txt; exit $$status
 
 test-servers: $(READY)  ## what takes long: behind real web servers, many examples; with CI set, none may be missing
 	$(PYTEST) tests/servers
@@ -70,7 +76,7 @@ $(READY): pyproject.toml
 # No pip is put into that environment: the one of .venv installs into it, which saves seconds.
 on-python: $(VENV)/pythons/$(VERSION)/ready
 	@echo "== Python $(VERSION)"
-	$(VENV)/pythons/$(VERSION)/bin/python -m pytest --quiet $(TOGETHER) $(IN_PROCESS)
+	$(VENV)/pythons/$(VERSION)/bin/python -m pytest --quiet $(QUICK) $(IN_PROCESS)
 
 $(VENV)/pythons/$(VERSION)/ready: pyproject.toml
 	@"$(BASE)" -m venv --clear --without-pip $(@D)
