@@ -77,9 +77,12 @@ def _parser(runner: str) -> argparse.ArgumentParser:
 
 
 def _seconds(value: str) -> float:
-    seconds = float(value)
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
     if not 0 <= seconds < 86400:
-        raise argparse.ArgumentTypeError(f"{value!r} is not between 0 and 86400 seconds")
+        raise argparse.ArgumentTypeError(f"{value!r} is no number of seconds from 0 to 86399")
     return seconds
 
 

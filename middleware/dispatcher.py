@@ -33,7 +33,7 @@ class DispatcherMiddleware:
     def __init__(self, app: WSGIApplication | None = None, mounts: Mapping[str, WSGIApplication] | None = None) -> None:
         self._lock = Lock()
         self._table = _Table({} if app is None else {"": app})
-        #: the mounted apps by prefix; setting an item mounts, deleting one unmounts
+        #: the mounted apps by prefix; setting an item mounts or replaces at once, deleting one unmounts
         self.mounts: MutableMapping[str, WSGIApplication] = _Mounts(self)
         for prefix, mounted in (mounts or {}).items():
             self.mount(prefix, mounted)
@@ -48,11 +48,14 @@ class DispatcherMiddleware:
 
         *prefix* is ``"/shop"`` or ``"/shop/"``; ``"/"`` is the app for the rest.
         """
+        self._put(prefix, app, replace=False)
+
+    def _put(self, prefix: str, app: WSGIApplication, replace: bool) -> None:
         key = _key(prefix)
         if not callable(app):
             raise TypeError(f"what is to be mounted at {prefix!r} is no WSGI app: {app!r}")
         with self._lock:
-            if key in self._table.apps:
+            if key in self._table.apps and not replace:
                 raise PrefixError(f"the prefix {prefix!r} is taken; unmount the app there first")
             self._table = _Table({**self._table.apps, key: app})
 
@@ -101,9 +104,7 @@ class _Mounts(MutableMapping[str, "WSGIApplication"]):
         return self._apps()[_key(prefix)]
 
     def __setitem__(self, prefix: str, app: WSGIApplication) -> None:
-        if _key(prefix) in self._apps():
-            self._dispatcher.unmount(prefix)
-        self._dispatcher.mount(prefix, app)
+        self._dispatcher._put(prefix, app, replace=True)
 
     def __delitem__(self, prefix: str) -> None:
         self._dispatcher.unmount(prefix)

@@ -132,6 +132,26 @@ def test_mounting_while_serving_never_answers_with_a_wrong_app() -> None:
     assert wrong == []
 
 
+def test_a_mount_is_replaced_without_a_moment_in_between() -> None:
+    dispatcher = DispatcherMiddleware(named("root"), {"/shop": named("0")})
+    seen: set[str] = set()
+    done = threading.Event()
+
+    def ask() -> None:
+        client = Client(dispatcher)
+        while not done.is_set():
+            seen.add(client.get("/shop/x").text)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    for number in range(3000):
+        dispatcher.mounts["/shop"] = named(str(number % 2))
+    done.set()
+    asking.join()
+    assert seen <= {"0 /shop|/x", "1 /shop|/x"}
+    assert seen
+
+
 def test_nested_dispatchers_add_their_prefixes_and_leave_environs_alone() -> None:
     app = Flask(__name__)
     app.add_url_rule(
