@@ -18,6 +18,7 @@ from flask_embed import (
     g,
     make_response,
     redirect,
+    refuse_cross_origin,
     render_template,
     request,
     session,
@@ -70,23 +71,8 @@ def ensure_db() -> None:
 # Around each request
 
 
-@app.before_request
-def refuse_other_sites() -> None:
-    """Take forms from our own pages only: a page elsewhere must not post in the name of who is logged in (CSRF).
-
-    The browser says where a form was, and pages cannot change that: in Sec-Fetch-Site, or, where it is old or
-    the connection is not encrypted, in Origin. What sends neither is no browser, and no page controls it.
-    """
-    if request.method in ("GET", "HEAD", "OPTIONS"):
-        return
-    site = request.headers.get("Sec-Fetch-Site")
-    origin = request.headers.get("Origin")
-    if site is not None:
-        ours = site in ("same-origin", "none")
-    else:
-        ours = origin is None or origin.partition("://")[2] == request.host
-    if not ours:
-        abort(403, "This form was sent from another site.")
+# Forms are taken from our own pages only: a page elsewhere must not post in the name of who is logged in (CSRF).
+app.before_request(refuse_cross_origin)
 
 
 @app.before_request
@@ -101,6 +87,14 @@ def close_database(error: BaseException | None) -> None:
     db = g.pop("db", None)
     if db is not None:
         db.close()
+
+
+@app.after_request
+def keep_private(response: Response) -> Response:
+    """Let no cache keep a page that the author saw: after the log-out, the back button asks for it again."""
+    if response.mimetype == "text/html" and session.get("logged_in"):
+        response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @app.errorhandler(HTTPException)
