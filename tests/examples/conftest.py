@@ -1,4 +1,4 @@
-"""What the tests of flaskr and of the portal share."""
+"""What the tests of the examples share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from werkzeug.security import generate_password_hash
 
 from examples import flaskr
+from flask_embed import Flask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,3 +20,15 @@ def empty_flaskr(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(flaskr, "DATABASE", str(tmp_path / "flaskr.db"))
     monkeypatch.setattr(flaskr, "PASSWORD_HASH", generate_password_hash(flaskr.PASSWORD, "pbkdf2:sha256:1"))
     flaskr.init_db()
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[Flask]:
+    """The apps whose run() was called; none of them is served."""
+    apps: list[Flask] = []
+
+    def run(app: Flask) -> None:
+        apps.append(app)
+
+    monkeypatch.setattr(Flask, "run", run)
+    return apps

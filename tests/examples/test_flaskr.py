@@ -357,14 +357,10 @@ def test_a_database_that_cannot_be_made_is_named(monkeypatch: pytest.MonkeyPatch
     assert caught.value.__notes__ == [f"The database is {missing!r}; FLASKR_DATABASE names a file elsewhere."]
 
 
-def test_run_as_a_module_it_serves_with_a_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_run_as_a_module_it_serves_with_a_database(
+    served: list[Flask], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(flaskr, "DATABASE", str(tmp_path / "flaskr.db"))
-    served: list[Flask] = []
-
-    def run(app: Flask) -> None:
-        served.append(app)
-
-    monkeypatch.setattr(Flask, "run", run)
 
     runpy.run_module("examples.flaskr", run_name="__main__")
 
