@@ -217,9 +217,13 @@ def send_file(
     client chose: :func:`send_from_directory` is for that. *max_age* is in seconds.
     """
     context = current_context()
+    environ = context.environ
+    # RFC 9110 section 14.2: a range in a unit that we do not understand counts as none.
+    if "HTTP_RANGE" in environ and environ["HTTP_RANGE"].partition("=")[0].strip().lower() != "bytes":
+        environ = {name: value for name, value in environ.items() if name != "HTTP_RANGE"}
     response = werkzeug_utils.send_file(
         path_or_file,
-        context.environ,
+        environ,
         mimetype=mimetype,
         as_attachment=as_attachment,
         download_name=download_name,

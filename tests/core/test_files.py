@@ -54,6 +54,13 @@ def test_static_path_is_read_in_the_constructor() -> None:
     assert Bare(__name__).view_functions == {}
 
 
+@pytest.mark.parametrize("header", ["lines=1-2", "lines=abc", "1-2", ""])
+def test_a_range_in_a_unit_that_is_unknown_counts_as_none(app: Flask, header: str) -> None:
+    with closing(app.test_client().get("/static/style.css", headers={"Range": header})) as answer:
+        assert answer.status_code == 200
+        assert len(answer.data) == 7
+
+
 def test_ranges(app: Flask) -> None:
     client = app.test_client()
     with closing(client.get("/static/style.css", headers={"Range": "bytes=1-3"})) as answer:
