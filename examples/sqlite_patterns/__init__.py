@@ -23,6 +23,9 @@ DATABASE = os.environ.get("TODO_DATABASE") or os.path.join(app.root_path, "todo.
 #: characters that a task may have
 LONGEST = 200
 
+#: an id in a path: SQLite has none that is larger, and fails when it is asked for one
+ID = f"int(max={2**63 - 1})"
+
 
 # The patterns
 
@@ -94,7 +97,7 @@ def add_task() -> Response | tuple[str, int]:
     return redirect(url_for("show_tasks"))
 
 
-@app.route("/tasks/<int:task_id>", methods=["GET", "POST"])
+@app.route(f"/tasks/<{ID}:task_id>", methods=["GET", "POST"])
 def edit_task(task_id: int) -> str | Response | tuple[str, int]:
     """The form that words a task anew, and what it is sent to."""
     task = query_db("select id, title from tasks where id = ?", [task_id], one=True)
@@ -109,14 +112,14 @@ def edit_task(task_id: int) -> str | Response | tuple[str, int]:
     return redirect(url_for("show_tasks"))
 
 
-@app.route("/tasks/<int:task_id>/done", methods=["POST"])
+@app.route(f"/tasks/<{ID}:task_id>/done", methods=["POST"])
 def tick_task(task_id: int) -> Response:
     """Mark a task as done, or as open again: as the form says, so that sending it twice does no harm."""
     change_db("update tasks set done = ? where id = ?", [request.form["done"] == "yes", task_id])
     return redirect(url_for("show_tasks"))
 
 
-@app.route("/tasks/<int:task_id>/remove", methods=["POST"])
+@app.route(f"/tasks/<{ID}:task_id>/remove", methods=["POST"])
 def remove_task(task_id: int) -> Response:
     """Take a task off the list."""
     change_db("delete from tasks where id = ?", [task_id])

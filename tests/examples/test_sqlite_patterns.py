@@ -91,9 +91,13 @@ def test_a_wrong_title_is_refused_and_comes_back(client: Client, path: str, titl
     assert tasks() == [("kept", 0)]
 
 
-def test_a_task_that_is_not_there_is_a_404(client: Client) -> None:
-    assert client.get("/tasks/7").status_code == 404
-    assert client.post("/tasks/7", data={"title": "x"}).status_code == 404
+@pytest.mark.parametrize("task_id", [7, 2**63 - 1, 2**63, 10**50])
+def test_a_task_that_is_not_there_is_a_404(client: Client, task_id: int) -> None:
+    assert client.get(f"/tasks/{task_id}").status_code == 404
+    assert client.post(f"/tasks/{task_id}", data={"title": "x"}).status_code == 404
+
+
+def test_removing_what_is_gone_does_no_harm(client: Client) -> None:
     assert client.post("/tasks/7/remove").status_code == 302
 
 
