@@ -97,13 +97,18 @@ class Flask(Registry):
 
     def check_request(self) -> None:
         """Refuse a request whose Host or SCRIPT_NAME must not get into a URL, or whose Host is not trusted."""
-        environ = current_context().environ
-        host = environ.get("HTTP_HOST", "")
-        fault = front_fault(host, environ.get("SCRIPT_NAME", ""))
+        context = current_context()
+        environ = context.environ
+        fault = front_fault(environ.get("HTTP_HOST", ""), environ.get("SCRIPT_NAME", ""))
         if fault is not None:
-            raise BadRequest(fault)
-        if self.trusted_hosts is not None and not host_is_trusted(request_host(environ), self.trusted_hosts):
-            raise SecurityError("the host is not trusted")
+            error = BadRequest(fault)
+        elif self.trusted_hosts is not None and not host_is_trusted(request_host(environ), self.trusted_hosts):
+            error = SecurityError("the host is not trusted")
+        else:
+            return
+        # An app's own page for the error may build URLs: what was refused must not get into those either.
+        context.environ = {**environ, "HTTP_HOST": "", "SCRIPT_NAME": ""}
+        raise error
 
     def preprocess_request(self) -> Any:
         """Call the before_request functions; the first value that is not None is the response."""

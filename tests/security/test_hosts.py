@@ -218,6 +218,20 @@ def test_row_006_without_a_host_a_server_name_that_is_not_trusted_is_refused(app
     refused(call(app, HTTP_HOST=None, SERVER_PROTOCOL="HTTP/1.0"), visits)
 
 
+@pytest.mark.parametrize("host", ["evil.com", "good.example@evil.com", "evil.com/x"])
+def test_row_001_the_page_for_the_refusal_names_no_host_that_was_refused(app: Flask, visits: Visits, host: str) -> None:
+    app.trusted_hosts = ["good.example"]
+
+    @app.errorhandler(400)
+    def bad_request() -> tuple[str, int]:
+        return f"{request.host} {url_for('foo')} {request.url}", 400
+
+    answer = call(app, HTTP_HOST=host)
+
+    refused(answer, visits)
+    absent("evil", answer.text)
+
+
 @pytest.mark.parametrize("host", ["a,evil", "a, evil", "good.example,good.example", ",", "good.example,"])
 def test_row_007_two_hosts_joined_by_a_comma_are_refused(app: Flask, visits: Visits, host: str) -> None:
     refused(call(app, HTTP_HOST=host), visits)
