@@ -103,7 +103,7 @@ def edit_task(task_id: int) -> str | Response | tuple[str, int]:
     task = query_db("select id, title from tasks where id = ?", [task_id], one=True)
     if task is None:
         abort(404, "There is no such task: somebody may have removed it.")
-    if request.method == "GET":
+    if request.method != "POST":
         return render_template("task.html", task=task, typed=task["title"])
     title = request.form["title"].strip()
     if error := fault(title):

@@ -69,6 +69,12 @@ def test_a_task_is_worded_anew(client: Client) -> None:
     assert tasks() == [("oat milk", 0)]
 
 
+def test_the_form_is_there_for_a_client_that_wants_its_headers_only(client: Client) -> None:
+    add(client, "milk")
+
+    assert client.head("/tasks/1").status_code == 200
+
+
 def test_a_task_is_removed(client: Client) -> None:
     add(client, "milk")
 
