@@ -88,7 +88,7 @@ class Registry:
     max_content_length: int | None = 16 * 1024 * 1024
     #: fields and files that a form may have
     max_form_parts: int = 1000
-    #: bytes that a form's field without a file may have
+    #: bytes that a field of a multipart form may have, files apart; one of an urlencoded form, as many as the body
     max_form_memory_size: int | None = 500_000
     #: options for the Jinja2 environment
     jinja_options: dict[str, Any] = {"autoescape": True}  # noqa: RUF012 a documented default, copied when used
