@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).parent.parent
 #: seconds after which something that should have happened will not
@@ -72,6 +72,13 @@ class Runner:
         return self.process.wait(DEADLINE)
 
 
+def portal_files(folder: Path) -> dict[str, str]:
+    """The variables that let the examples of the portal keep in *folder* what they store."""
+    databases = ("FLASKR", "MINITWIT", "TODO", "LIBRARY", "EXPENSES", "POLLS")
+    named = {f"{name}_DATABASE": str(folder / f"{name.lower()}.db") for name in databases}
+    return {**named, "UPLOADS_FOLDER": str(folder / "uploads")}
+
+
 def unix_socket(path: str) -> socket.socket:
     """A connection to a unix socket; close it yourself."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -95,11 +102,12 @@ def environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def serving(runner: str, *arguments: str, cwd: Path | None = None) -> Iterator[Runner]:
-    """A runner that is ready, stopped at the end of the block."""
-    process = subprocess.Popen(
-        command(runner, *arguments), cwd=cwd or ROOT, env=environment(), stderr=subprocess.PIPE, text=True
-    )
+def serving(
+    runner: str, *arguments: str, cwd: Path | None = None, variables: Mapping[str, str] | None = None
+) -> Iterator[Runner]:
+    """A runner that is ready, with more *variables* in its environment, stopped at the end of the block."""
+    env = {**environment(), **(variables or {})}
+    process = subprocess.Popen(command(runner, *arguments), cwd=cwd or ROOT, env=env, stderr=subprocess.PIPE, text=True)
     too_late = threading.Timer(DEADLINE, process.kill)
     too_late.start()
     assert process.stderr is not None

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import atexit
+import os
+import tempfile
+from pathlib import Path
 
 import pytest
 from werkzeug.security import generate_password_hash
 
-from examples import flaskr
 from flask_embed import Flask
+from tests.serving import portal_files
 
-if TYPE_CHECKING:
-    from pathlib import Path
+# The examples read these when they are imported, and nothing that a test does may end up beside them.
+_FOLDER = tempfile.TemporaryDirectory(prefix="examples-")
+atexit.register(_FOLDER.cleanup)
+os.environ.update(portal_files(Path(_FOLDER.name)))
+
+from examples import flaskr  # noqa: E402
 
 
 @pytest.fixture
