@@ -10,6 +10,8 @@ PIP := $(PY) -m pip --disable-pip-version-check
 INSTALL := install --quiet --quiet --no-compile
 # One stamp for each name that PYTHON can have, so that asking for another Python makes the .venv anew.
 READY := $(VENV)/ready-$(subst /,_,$(PYTHON))
+# What the quick tests do without is large, and installed when it is needed.
+TOOLS := $(READY)-tools
 
 PYTEST := $(PY) -m pytest
 # What compares times runs alone, what takes long with the servers.
@@ -26,7 +28,7 @@ help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
 demo: $(READY)  ## a portal of several apps on http://127.0.0.1:5000/
-	@echo "Look at http://127.0.0.1:5000/ (flaskr is at /flaskr/: log in as admin, password default). Ctrl-C stops it."
+	@echo "Look at http://127.0.0.1:5000/: nine small apps below one address. Ctrl-C stops it."
 	@$(PY) -m flask_embed.gevent examples.portal:app --bind 127.0.0.1:5000
 
 # The other Pythons side by side, each in one process: their output is shown one after the other.
@@ -43,18 +45,18 @@ test: $(READY)  ## the tests, then the in-process ones on every other Python tha
 		if [ -e "$(VENV)/pythons/$$version.failed" ]; then rm "$(VENV)/pythons/$$version.failed"; status=1; fi; \
 	done < $(VENV)/pythons.txt; exit $$status
 
-test-servers: $(READY)  ## what takes long: behind real web servers, many examples; with CI set, none may be missing
+test-servers: $(TOOLS)  ## what takes long: real web servers and browser, many examples; with CI set, none may be missing
 	$(PYTEST) tests/servers
 	$(PYTEST) -m thorough tests/security
 	THOROUGH=1 $(PYTEST) --numprocesses=2 --timeout=300 $(wildcard tests/core/test_*_differential.py tests/core/test_*_properties.py)
 
-lint: $(READY)  ## ruff, mypy and basedpyright
+lint: $(TOOLS)  ## ruff, mypy and basedpyright
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
 	$(PY) -m basedpyright
 
-bench: $(READY)  ## the benchmarks against other frameworks
+bench: $(TOOLS)  ## the benchmarks against other frameworks
 	$(PY) -m tests.benchmarks
 
 clean:  ## remove .venv, caches and what builds leave
@@ -69,7 +71,11 @@ $(READY): pyproject.toml
 	test "$$($(PYTHON) -c "$$minor")" = "$$($(PY) -c "$$minor" 2>/dev/null)" || $(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) --version >/dev/null 2>&1 || $(PY) -m ensurepip
 	$(PIP) $(INSTALL) --upgrade pip
-	$(PIP) $(INSTALL) --editable . --group dev
+	$(PIP) $(INSTALL) --editable . --group test
+	@touch $@
+
+$(TOOLS): $(READY)
+	$(PIP) $(INSTALL) --group dev
 	@touch $@
 
 # For the rule of test alone: the in-process tests on one more Python, whose VERSION and path (BASE) it names.

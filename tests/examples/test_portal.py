@@ -12,6 +12,7 @@ from werkzeug.test import Client
 
 from examples import flaskr
 from flask_embed.middleware import PrefixMiddleware
+from tests.serving import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,18 +22,26 @@ LOGIN = {"username": flaskr.USERNAME, "password": flaskr.PASSWORD}
 
 
 class Links(HTMLParser):
-    """The addresses that a page leads to, loads or sends forms to; ``data:`` ones apart."""
+    """The addresses that a page names; ``data:`` ones apart."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.found: set[str] = set()
+        #: what it leads to or loads
+        self.links: set[str] = set()
+        #: where it sends forms
+        self.forms: set[str] = set()
         self.feed(page)
         self.close()
+
+    @property
+    def found(self) -> set[str]:
+        """All of them."""
+        return self.links | self.forms
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         for name, value in attrs:
             if name in ("href", "src", "action") and value is not None and not value.startswith("data:"):
-                self.found.add(value)
+                (self.forms if name == "action" else self.links).add(value)
 
 
 @pytest.fixture
@@ -56,18 +65,22 @@ def post(client: Client, path: str, form: dict[str, str]) -> str:
 
 
 def walk(client: Client, start: str) -> set[str]:
-    """Every path that links lead to from *start*; each has to answer."""
+    """Every path that links lead to from *start*, and where forms are sent; each link has to answer."""
     seen: set[str] = set()
+    forms: set[str] = set()
     waiting = {start}
     while waiting:
         path = waiting.pop()
         seen.add(path)
-        response = client.get(path)
-        assert response.status_code == 200, path
+        response = client.get(path, follow_redirects=True)
+        assert response.status_code == (500 if path.endswith("/middleware/broken") else 200), path
+        seen.add(response.request.script_root + response.request.path)
         if response.mimetype == "text/html":
-            waiting |= Links(response.text).found - seen
+            page = Links(response.text)
+            forms |= page.forms
+            waiting |= {link.partition("#")[0] for link in page.links} - seen
         response.close()
-    return seen
+    return seen | forms
 
 
 def test_the_index_says_what_is_there_and_how_to_log_in(client: Client, prefix: str) -> None:
@@ -79,14 +92,14 @@ def test_the_index_says_what_is_there_and_how_to_log_in(client: Client, prefix: 
     assert f"<code>{flaskr.USERNAME} / {flaskr.PASSWORD}</code>" in response.text
 
 
-def test_every_link_carries_the_prefix_and_leads_to_something(client: Client, prefix: str) -> None:
-    assert walk(client, f"{prefix}/") == {
-        f"{prefix}/",
-        f"{prefix}/static/portal.css",
-        f"{prefix}/flaskr/",
-        f"{prefix}/flaskr/login",
-        f"{prefix}/flaskr/static/style.css",
-    }
+def test_every_link_carries_the_prefix_and_leads_to_something(client: Client, portal: ModuleType, prefix: str) -> None:
+    seen = walk(client, f"{prefix}/")
+
+    assert {path for path in seen if not path.startswith(f"{prefix}/")} == set()
+    assert len(portal.EXAMPLES) == 9
+    for example in portal.EXAMPLES:
+        assert f"{prefix}{example.prefix}/" in seen
+        assert f"{prefix}{example.prefix}/static/style.css" in seen
 
 
 def test_links_are_right_below_a_prefix_that_is_not_ascii(portal: ModuleType) -> None:
@@ -102,6 +115,7 @@ def test_the_table_shows_how_each_path_is_split(client: Client, prefix: str) -> 
     assert [[re.sub(r"<.*?>", "", cell) for cell in row] for row in rows if row] == [
         [f"{prefix}/, this page", prefix or "empty", "/"],
         [f"{prefix}/flaskr/login", f"{prefix}/flaskr", "/login"],
+        [f"{prefix}/minitwit/public", f"{prefix}/minitwit", "/public"],
     ]
 
 
@@ -165,3 +179,47 @@ def test_importing_the_portal_makes_a_missing_database(
     importlib.reload(portal)
 
     assert "No entries here so far" in Client(portal.app).get("/flaskr/").text
+
+
+def test_guests_have_written_to_minitwit_already(client: Client, prefix: str) -> None:
+    assert "Standing in the reeds." in client.get(f"{prefix}/minitwit/public").text
+
+
+def test_without_sqlalchemy_the_other_examples_are_there(portal: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        with monkeypatch.context() as without:
+            without.setattr("importlib.util.find_spec", lambda name: None)
+            importlib.reload(portal)
+        client = Client(portal.app)
+        page = client.get("/").text
+
+        assert "/sqlalchemy_core/" not in page
+        assert 'pip install "flask-embed[sqlalchemy]"' in page
+        assert client.get("/sqlite_patterns/").status_code == 200
+        assert client.get("/sqlalchemy_core/").status_code == 404
+    finally:
+        importlib.reload(portal)
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        "larger_app",
+        "middleware",
+        "minitwit",
+        "sqlalchemy_classical",
+        "sqlalchemy_core",
+        "sqlalchemy_declarative",
+        "uploads",
+    ],
+)
+def test_small_examples_have_one_look(example: str) -> None:
+    """What is above the line is the same in each, but for the colour that is an app's own."""
+
+    def common(name: str) -> list[str]:
+        style = (ROOT / "examples" / name / "static" / "style.css").read_text("utf-8")
+        above, line, _ = style.partition("/* The rest is of this app alone")
+        assert line
+        return [row for row in above.splitlines() if "--accent:" not in row]
+
+    assert common(example) == common("sqlite_patterns")

@@ -87,7 +87,8 @@ def test_the_runners_commands_serve(tmp_path: Path) -> None:
 def test_the_files_it_names_are_there() -> None:
     for path in ("SECURITY.md", "examples/flaskr", "examples/portal.py", "tests/security", ".ci/run"):
         assert path in README
-        assert (ROOT / path).exists()
+    for path in re.findall(r"`((?:examples|tests|\.ci)/[\w/.]+)`", README) + re.findall(r"\]\(([\w/.]+)\)", README):
+        assert (ROOT / path).exists(), path
     makefile = (ROOT / "Makefile").read_text("utf-8")
     for target in set(re.findall(r"make ([a-z-]+)", README)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)

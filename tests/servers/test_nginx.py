@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.serving import DEADLINE, serving, unix_socket
+from tests.serving import DEADLINE, portal_files, serving, unix_socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,20 +81,22 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     folder = tmp_path_factory.mktemp("nginx")
     user = "user root;" if os.geteuid() == 0 else ""  # its workers have to reach the socket of the app
     (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, user=user))
-    os.environ["FLASKR_DATABASE"] = str(folder / "flaskr.db")
-    try:
-        with serving(
-            "gevent", "examples.portal:app", "--bind", f"unix:{folder}/app.sock", "--prefix", "/yourapplication"
-        ):
-            nginx = subprocess.Popen([NGINX, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")])
-            try:
-                _wait_for(folder / "nginx.sock", nginx)
-                yield Browser(folder / "nginx.sock")
-            finally:
-                nginx.terminate()
-                nginx.wait(DEADLINE)
-    finally:
-        del os.environ["FLASKR_DATABASE"]
+    with serving(
+        "gevent",
+        "examples.portal:app",
+        "--bind",
+        f"unix:{folder}/app.sock",
+        "--prefix",
+        "/yourapplication",
+        variables=portal_files(folder),
+    ):
+        nginx = subprocess.Popen([NGINX, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")])
+        try:
+            _wait_for(folder / "nginx.sock", nginx)
+            yield Browser(folder / "nginx.sock")
+        finally:
+            nginx.terminate()
+            nginx.wait(DEADLINE)
 
 
 def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
