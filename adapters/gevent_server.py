@@ -16,8 +16,10 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
+from flask_embed.adapters.front import behind_front, whole_server
 from flask_embed.adapters.listeners import address_of, listening
 from flask_embed.adapters.wsgi import ClientGone, respond
+from flask_embed.lifespan import lifespan
 from flask_embed.options import Options
 
 if TYPE_CHECKING:
@@ -36,7 +38,8 @@ def serve(app: WSGIApplication, options: Options | None = None) -> None:
     :exc:`~flask_embed.errors.UsageError` if it cannot listen. Call it from the main thread.
     """
     options = options or Options()
-    with listening(options.bind) as listener:
+    app = behind_front(app, options)
+    with listening(options.bind) as listener, lifespan(app):
         accepting = gevent_socket.socket(fileno=os.dup(listener.fileno()))
         server = _Server(accepting, app, handler_class=_Handler, spawn=Pool(), log=None, error_log=logger)
         server.start()
@@ -85,7 +88,9 @@ class _Handler(WSGIHandler):
         server.answering += 1
         server.idle.clear()
         try:
-            respond(self.application, self.environ, _Writer(self))
+            environ = self.environ
+            asks_server = environ["PATH_INFO"] == "*" and environ["REQUEST_METHOD"] == "OPTIONS"
+            respond(whole_server if asks_server else self.application, environ, _Writer(self))
         finally:
             server.answering -= 1
             if server.draining:

@@ -298,8 +298,29 @@ class Flask(Registry):
         write any Host. *_scheme* (``"https"``) implies it. *_anchor* is the part behind ``#``, *_method* picks
         among rules for one endpoint. :exc:`~werkzeug.routing.BuildError` for an unknown endpoint, a missing
         value, or a value that would lead to another page.
+
+        ``"blog:index"`` is the endpoint *index* of the flask_embed app that a dispatcher has mounted as *blog*, for a
+        request that came through that dispatcher.
         """
         environ = current_context().environ if has_request_context() else {}
+        if ":" in endpoint and next(self.url_map.rules_for(endpoint), None) is None:
+            app, name, environ, host = _mounted(endpoint, environ)
+        else:
+            app, name, host = self, endpoint, ""
+        return app._build_url(environ, name, values, host, _anchor, _method, _scheme, _external)
+
+    def _build_url(
+        self,
+        environ: WSGIEnvironment,
+        endpoint: str,
+        values: dict[str, Any],
+        mounted_under: str,
+        _anchor: str | None,
+        _method: str | None,
+        _scheme: str | None,
+        _external: bool | None,
+    ) -> str:
+        """The URL for a request with this environ; *mounted_under* is the host of the app, if it is another one."""
         scheme = _scheme or environ.get("wsgi.url_scheme", "http")
         base = self.server_name or "localhost"
         adapter = self.url_map.bind(base, "/", url_scheme=scheme, default_method=environ.get("REQUEST_METHOD", "GET"))
@@ -313,6 +334,8 @@ class Flask(Registry):
         url = path_only(prefix + built.path) + (f"?{built.query}" if built.query else "")
         if _anchor is not None:
             url += "#" + quote(_anchor, safe="!$&'()*+,/:;=?@")
+        if mounted_under:
+            return f"{scheme}://{mounted_under}{url}"
         if _external is None:
             here = subdomain_of(request_host(environ), self.server_name) if environ and self.server_name else ""
             _external = _scheme is not None or built.netloc != (f"{here}.{base}" if here else base)
@@ -438,6 +461,24 @@ class Flask(Registry):
 @lru_cache(maxsize=256)
 def _takes_nothing(handler: Callable[..., Any]) -> bool:
     return not signature(handler).parameters
+
+
+def _mounted(endpoint: str, environ: WSGIEnvironment) -> tuple[Flask, str, WSGIEnvironment, str]:
+    """The app and the endpoint that ``"name:endpoint"`` means, and what that app would see of this request.
+
+    The last one is the host that it is mounted under, if the request was sent to another one. The dispatchers
+    that the request came through are asked from the inside out.
+    """
+    name, _, own = endpoint.rpartition(":")
+    dispatchers = environ.get("flask_embed.mounts")
+    while dispatchers is not None:
+        table, script_name, dispatchers = dispatchers
+        part = table.locate(name, environ)
+        if part is not None and not part.host.startswith("*"):
+            return part.app, own, {**environ, "SCRIPT_NAME": script_name + part.prefix}, part.host
+    error = BuildError(endpoint, {}, None)
+    error.add_note(f"No flask_embed app is mounted as {name!r} in a dispatcher that this request came through.")
+    raise error
 
 
 def _ask(handler: Callable[..., Any], error: Exception) -> Any:

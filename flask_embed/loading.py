@@ -12,7 +12,7 @@ from flask_embed.errors import LoadError
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-__all__ = ["load_app"]
+__all__ = ["check_target", "load_app"]
 
 #: ``package.module:attribute.attribute`` with an optional ``()`` for a factory
 _TARGET = re.compile(
@@ -20,29 +20,52 @@ _TARGET = re.compile(
 )
 
 
-def load_app(target: str) -> WSGIApplication:
+def load_app(target: str, prefix: str = "") -> WSGIApplication:
     """The WSGI app that ``"module:attribute"`` names, or that the factory ``"module:factory()"`` returns.
+
+    A factory may have a parameter called ``prefix``: it gets *prefix*, where the app is going to be mounted, as text.
 
     :exc:`~flask_embed.errors.LoadError` if the text has another form, if nothing has that name, or if what has
     it is no WSGI app. What the module itself raises while it is imported, and what the factory raises, is
     passed on as it is: it is a fault of that code, and its traceback is worth seeing.
     """
-    match = _TARGET.fullmatch(target)
-    if match is None:
-        raise LoadError(f"{target!r} names no app: write 'module:app', or 'module:create_app()' for a factory")
-    found = _attribute(_import(match["module"], target), match["attribute"], target)
-    if match["call"]:
+    module, attribute, is_factory = check_target(target)
+    found = _attribute(_import(module, target), attribute, target)
+    if is_factory:
         if not callable(found):
-            raise LoadError(f"{target!r}: {match['attribute']!r} cannot be called; write it without '()'")
-        if not _accepts(found, 0):
-            raise LoadError(f"{target!r}: the factory {match['attribute']!r} needs arguments; one without is expected")
-        found = found()
+            raise LoadError(f"{target!r}: {attribute!r} cannot be called; write it without '()'")
+        found = _made_by(found, attribute, target, prefix)
     if not callable(found) or not _accepts(found, 2):
         hint = ""
-        if callable(found) and not match["call"] and _accepts(found, 0):
+        if callable(found) and not is_factory and _accepts(found, 0):
             hint = f"; if it is a factory, write '{target}()'"
         raise LoadError(f"{target!r} is not a WSGI callable, it is {found!r}{hint}")
     return cast("WSGIApplication", found)
+
+
+def check_target(target: str) -> tuple[str, str, bool]:
+    """Module, attribute, and whether it is a factory, of the text that names an app; nothing is imported.
+
+    :exc:`~flask_embed.errors.LoadError` if the text has another form.
+    """
+    match = _TARGET.fullmatch(target)
+    if match is None:
+        raise LoadError(f"{target!r} names no app: write 'module:app', or 'module:create_app()' for a factory")
+    return match["module"], match["attribute"], match["call"] is not None
+
+
+def _made_by(factory: Any, name: str, target: str, prefix: str) -> Any:
+    try:
+        takes_prefix = "prefix" in signature(factory).parameters
+    except (TypeError, ValueError):  # compiled code without a signature
+        takes_prefix = False
+    if takes_prefix and _accepts(factory, 0, prefix=prefix):
+        return factory(prefix=prefix)
+    if not _accepts(factory, 0):
+        raise LoadError(
+            f"{target!r}: the factory {name!r} needs arguments; one called 'prefix' is all that it may need"
+        )
+    return factory()
 
 
 def _import(name: str, target: str) -> Any:
@@ -66,11 +89,10 @@ def _attribute(module: Any, path: str, target: str) -> Any:
     return found
 
 
-def _accepts(function: Any, count: int) -> bool:
+def _accepts(function: Any, count: int, **named: Any) -> bool:
     """Whether *function* can be called with *count* positional arguments, as far as its signature tells."""
     try:
-        parameters = signature(function)
-        parameters.bind(*[Parameter.empty] * count)
+        signature(function).bind(*[Parameter.empty] * count, **named)
     except TypeError:
         return False
     except ValueError:  # compiled code without a signature

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Options"]
+__all__ = ["FIXES", "Options"]
+
+#: the fixers for fronts that set SCRIPT_NAME or PATH_INFO wrong
+FIXES = ("lighttpd-root", "nginx-path-info")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,17 +26,26 @@ class Options:
     bind: str = "127.0.0.1:5000"
     #: seconds that running requests have to end after SIGTERM or SIGINT
     graceful_timeout: float = 30.0
+    #: the prefix that the front sends in front of all paths
+    prefix: str = ""
+    #: the prefix that the front has taken off all paths
+    script_name: str = ""
+    #: fixers for the front, of :data:`FIXES`; the first one sees a request first
+    fix: tuple[str, ...] = ()
+    #: how many proxies in front set X-Forwarded-For, -Proto, -Host, -Port and -Prefix, or clear them; 0 ignores these
+    trust_proxy: int = 0
+    #: the peers that these headers are taken from: addresses, networks, ``unix`` for a socket
+    forwarded_allow_ips: tuple[str, ...] = ("127.0.0.1",)
     #: what the start-up line calls the app
     title: str = "app"
-    #: the prefixes that other apps are mounted at, for the start-up line
+    #: the places that other apps are mounted at, for the start-up line
     mounts: tuple[str, ...] = ()
-    #: the prefix that the front sends, for the start-up line
-    prefix: str = ""
 
     def start_line(self, runner: str, address: str) -> str:
         """The line that a runner prints when it is ready: what is served, where, and under which prefixes."""
-        if self.prefix:
-            address = f"{address}, below {self.prefix}" if address.startswith("unix:") else address[:-1] + self.prefix
+        prefix = self.script_name + self.prefix
+        if prefix:
+            address = f"{address}, below {prefix}" if address.startswith("unix:") else address[:-1] + prefix
         line = f"{self.title} is served by {runner} at {address}"
         if self.mounts:
             line += f", with mounts at {', '.join(self.mounts)}"

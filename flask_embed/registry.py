@@ -110,6 +110,10 @@ class Registry:
         self.after_request_funcs: list[Callable[[Any], Any]] = []
         #: called at the end of each request with the exception that it failed with, or None; the last one first
         self.teardown_request_funcs: list[Callable[[BaseException | None], Any]] = []
+        #: called once in each worker before its first request
+        self.startup_funcs: list[Callable[[], Any]] = []
+        #: called once in each worker after its last request, the last one first
+        self.shutdown_funcs: list[Callable[[], Any]] = []
         #: called without arguments for each template that is rendered; each returns a dict of its variables
         self.template_context_processors: list[Callable[[], dict[str, Any]]] = [_default_template_context]
         #: the rules
@@ -229,6 +233,19 @@ class Registry:
     def teardown_request(self, f: F) -> F:
         """Call *f* once at the end of each request, whatever failed, with the exception or None."""
         self.teardown_request_funcs.append(f)
+        return f
+
+    def on_startup(self, f: F) -> F:
+        """Call *f* once in each worker, before its first request; outside of any request context.
+
+        Runners do that, and :func:`flask_embed.lifespan.lifespan` for other servers. One that raises is logged.
+        """
+        self.startup_funcs.append(f)
+        return f
+
+    def on_shutdown(self, f: F) -> F:
+        """Call *f* once in each worker, after its last request, on SIGTERM too; see :meth:`on_startup`."""
+        self.shutdown_funcs.append(f)
         return f
 
     def context_processor(self, f: F) -> F:

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 
 from flask_embed import __version__
 from flask_embed.errors import PrefixError, UsageError
-from flask_embed.options import Options
+from flask_embed.options import FIXES, Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from _typeshed.wsgi import WSGIApplication
 
-__all__ = ["main"]
+__all__ = ["HTTP_RUNNERS", "main", "mounted"]
+
+#: the runners whose environment variable SCRIPT_NAME means ``--script-name``; for the others it belongs to a request
+HTTP_RUNNERS = ("gevent", "tornado")
 
 
 def main(
@@ -32,9 +35,9 @@ def main(
     arguments = parser.parse_args(argv)
     try:
         serve = _imported(start, extra)
-        app, options = _composed(arguments)
+        app, options = _composed(arguments, runner in HTTP_RUNNERS)
         serve(app, options)
-    except UsageError as error:
+    except (UsageError, PrefixError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     return 0
@@ -58,11 +61,33 @@ def _parser(runner: str) -> argparse.ArgumentParser:
         "--mount",
         action="append",
         default=[],
-        metavar="/PREFIX=APP",
-        help="another app below a prefix, may be repeated; the longest prefix wins",
+        metavar="KEY=APP",
+        help="another app at /PREFIX, HOST/PREFIX or *.DOMAIN/PREFIX, may be repeated; the longest prefix wins",
     )
     parser.add_argument(
         "--prefix", default="", metavar="/PREFIX", help="the front sends all paths below this prefix, whole"
+    )
+    parser.add_argument(
+        "--script-name",
+        default="",
+        metavar="/PREFIX",
+        help="the front has taken this prefix off all paths (gevent, tornado: so says $SCRIPT_NAME, too)",
+    )
+    parser.add_argument(
+        "--fix", action="append", default=[], choices=FIXES, help="mend what a front sends; may be repeated"
+    )
+    parser.add_argument(
+        "--trust-proxy",
+        type=_hops,
+        default=0,
+        metavar="N",
+        help="proxies in front that set or clear X-Forwarded-For, -Proto, -Host, -Port, -Prefix (default: none)",
+    )
+    parser.add_argument(
+        "--forwarded-allow-ips",
+        default=",".join(Options.forwarded_allow_ips),
+        metavar="LIST",
+        help="peers that --trust-proxy is about: addresses, networks, unix (default: %(default)s)",
     )
     parser.add_argument("--chdir", metavar="DIR", help="change to this folder first; modules are looked for in it")
     parser.add_argument(
@@ -86,6 +111,12 @@ def _seconds(value: str) -> float:
     return seconds
 
 
+def _hops(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or int(value) > 100:
+        raise argparse.ArgumentTypeError(f"{value!r} is no number of proxies from 0 to 100")
+    return int(value)
+
+
 def _imported(
     start: Callable[[], Callable[[WSGIApplication, Options], None]], extra: str
 ) -> Callable[[WSGIApplication, Options], None]:
@@ -97,10 +128,8 @@ def _imported(
     raise UsageError(f'{extra} is not installed: pip install "flask-embed[{extra}]"')
 
 
-def _composed(arguments: argparse.Namespace) -> tuple[WSGIApplication, Options]:
-    """The app with its mounts and its prefix around it, and the options for the server."""
-    from flask_embed.loading import load_app
-    from flask_embed.middleware import DispatcherMiddleware, PrefixMiddleware
+def _composed(arguments: argparse.Namespace, is_http: bool) -> tuple[WSGIApplication, Options]:
+    """The app with its mounts around it, and the options for the server."""
     from flask_embed.middleware.prefix import normalize_prefix
 
     folder = arguments.chdir or "."
@@ -109,27 +138,53 @@ def _composed(arguments: argparse.Namespace) -> tuple[WSGIApplication, Options]:
     except OSError as error:
         raise UsageError(f"--chdir {folder}: {error.strerror}") from None
     sys.path.insert(0, os.getcwd())
-    app = load_app(arguments.app)
-    try:
-        if arguments.mount:
-            dispatcher = DispatcherMiddleware(app)
-            for mount in arguments.mount:
-                key, equals, target = mount.partition("=")
-                if not equals:
-                    raise UsageError(f"--mount {mount!r}: write /PREFIX=module:app")
-                dispatcher.mount(key, load_app(target))
-            app = dispatcher
-        mounts = tuple(app.mounts) if isinstance(app, DispatcherMiddleware) else ()
-        prefix = normalize_prefix(arguments.prefix)
-        if prefix:
-            app = PrefixMiddleware(app, arguments.prefix)
-    except PrefixError as error:
-        raise UsageError(str(error)) from None
+    script_name = arguments.script_name or (os.environ.get("SCRIPT_NAME", "") if is_http else "")
+    stripped, prefix = (normalize_prefix(value).encode("latin-1").decode() for value in (script_name, arguments.prefix))
+    if prefix and stripped.endswith(prefix):
+        raise UsageError(
+            f"--prefix {arguments.prefix} and SCRIPT_NAME {script_name} both name {prefix}: the front either sends it "
+            "(--prefix) or has taken it off (--script-name), so drop one of them"
+        )
+    app, mounts = mounted(arguments.app, arguments.mount, stripped + prefix)
     options = Options(
         bind=arguments.bind,
         graceful_timeout=arguments.graceful_timeout,
+        prefix=prefix,
+        script_name=stripped,
+        fix=tuple(arguments.fix),
+        trust_proxy=arguments.trust_proxy,
+        forwarded_allow_ips=tuple(filter(None, arguments.forwarded_allow_ips.replace(" ", "").split(","))),
         title=arguments.app,
         mounts=mounts,
-        prefix=prefix.encode("latin-1").decode(),
     )
     return app, options
+
+
+def mounted(target: str, mounts: Sequence[str], prefix: str) -> tuple[WSGIApplication, tuple[str, ...]]:
+    """The app that *target* names, with the apps of ``KEY=APP`` texts mounted in it, and the keys of these.
+
+    All are imported now; factories get *prefix*, where all of it will be, and their own. A rule of an app that no
+    request will reach, because a mount is in front of it, is a line on stderr.
+    """
+    from flask_embed.loading import load_app
+    from flask_embed.middleware.dispatcher import DispatcherMiddleware
+    from flask_embed.middleware.explain import iter_rules
+
+    app = load_app(target, prefix)
+    if mounts:
+        dispatcher = DispatcherMiddleware(app)
+        for mount in mounts:
+            key, equals, mounted_target = mount.partition("=")
+            if not equals:
+                raise UsageError(f"--mount {mount!r}: write /PREFIX=module:app")
+            dispatcher.mount(key, mounted_target)
+        dispatcher.preload(prefix)
+        app = dispatcher
+    for rule in iter_rules(app):
+        if rule.shadowed_by:
+            print(
+                f"flask_embed: no request reaches the rule {rule.path!r} (endpoint {rule.endpoint!r}): "
+                f"the mount {rule.shadowed_by!r} gets its paths; change one of the two",
+                file=sys.stderr,
+            )
+    return app, tuple(app.mounts) if isinstance(app, DispatcherMiddleware) else ()

@@ -1,6 +1,7 @@
-"""Pure WSGI middleware: mounting below prefixes. Knows nothing of Flask and nothing of servers."""
+"""Pure WSGI middleware: mounting, and the gate before it. Knows nothing of Flask and nothing of servers."""
 
 from flask_embed.middleware.dispatcher import DispatcherMiddleware
 from flask_embed.middleware.prefix import PrefixMiddleware
+from flask_embed.middleware.strict import StrictEnviron
 
-__all__ = ["DispatcherMiddleware", "PrefixMiddleware"]
+__all__ = ["DispatcherMiddleware", "PrefixMiddleware", "StrictEnviron"]

@@ -1,119 +1,358 @@
-"""Many apps under one: the dispatcher that mounts each below its prefix."""
+"""Many apps under one: the dispatcher that mounts each below its prefix, or under its host."""
 
 from __future__ import annotations
 
 from collections.abc import MutableMapping
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flask_embed.errors import PrefixError
-from flask_embed.middleware.prefix import longest_prefix, moved_below, normalize_prefix, not_found
+from flask_embed.environ import text
+from flask_embed.errors import LoadError, PrefixError
+from flask_embed.lifespan import Gains
+from flask_embed.middleware.hosts import host_keys, normalize_host
+from flask_embed.middleware.lazy import LazyApp
+from flask_embed.middleware.prefix import longest_prefix, normalize_prefix, not_found
+from flask_embed.parts import Part, is_flask_embed, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["DispatcherMiddleware"]
+    from flask_embed.middleware.explain import Explanation, PublicRule
+
+__all__ = ["DispatcherMiddleware", "Mount"]
 
 
-class DispatcherMiddleware:
-    """Serve each app below its own prefix, and *app* for the rest.
+class Mount(NamedTuple):
+    """An app at its place."""
 
-    The longest prefix that a path lies below wins, whatever the order; ``/app`` is below ``/app``, ``/appx`` is not.
-    The mounted app sees SCRIPT_NAME grown by its prefix and the rest of the path as PATH_INFO, so the URLs that it
-    builds are right; slashes are kept as they came. Without *app* the rest is a plain 404. Dispatchers can be
-    mounted in dispatchers::
+    #: how people write the place: ``/shop``, ``example.com/shop``, ``/`` for the app that gets the rest
+    key: str
+    #: as :func:`~flask_embed.middleware.hosts.normalize_host` gives it; empty for any host
+    host: str
+    #: as a WSGI string, ``""`` or ``/a/b``
+    prefix: str
+    #: what ``url_for("name:endpoint")`` calls it
+    name: str
+    #: what is called
+    app: WSGIApplication
+    #: what was mounted: that app, or the text that names it
+    given: WSGIApplication | str
 
-        application = DispatcherMiddleware(site, {"/blog": blog, "/blog/admin": admin})
 
-    A prefix that cannot be one, or that is taken, is a :exc:`~flask_embed.errors.PrefixError`.
+class DispatcherMiddleware(Gains):
+    """Serve each app below its own prefix or under its own host, and *app* for the rest.
+
+    Keys of *mounts* are ``/path``, ``host/path``, ``host:port/path`` and ``*.example.com/path`` (one label or more).
+    Of the hosts an exact one beats a wildcard, and that a key without a host, which is tried where the others have
+    no mount for the path. Of the prefixes the longest one that the path lies below wins, whatever the order: ``/app``
+    is below ``/app``, ``/appx`` is not. ``"/"`` is the app for the rest, as *app* is; without one the rest is a plain
+    404 that names no mount.
+
+    Values are WSGI apps, or texts that name one (``"module:app"``, ``"module:create_app()"``), which is imported when
+    the first request for it comes: see :class:`~flask_embed.middleware.lazy.LazyApp`.
+
+    A mounted app sees SCRIPT_NAME grown by its prefix and the rest of the path as PATH_INFO, so the URLs that it
+    builds are right; slashes are kept as they came, and the caller's environ is not changed. Dispatchers can be
+    mounted in dispatchers. Within a request ``url_for("blog:index")`` builds the URL of an endpoint of the
+    flask_embed app that is mounted as *blog*::
+
+        application = DispatcherMiddleware(site, {"/blog": blog, "/wiki": "wiki:app", "api.example.com/": api})
+
+    A key that cannot be one, or that is taken, is a :exc:`~flask_embed.errors.PrefixError`.
     """
 
-    def __init__(self, app: WSGIApplication | None = None, mounts: Mapping[str, WSGIApplication] | None = None) -> None:
+    def __init__(
+        self, app: WSGIApplication | None = None, mounts: Mapping[str, WSGIApplication | str] | None = None
+    ) -> None:
         self._lock = Lock()
-        self._table = _Table({} if app is None else {"": app})
-        #: the mounted apps by prefix; setting an item mounts or replaces at once, deleting one unmounts
-        self.mounts: MutableMapping[str, WSGIApplication] = _Mounts(self)
-        for prefix, mounted in (mounts or {}).items():
-            self.mount(prefix, mounted)
-
-    @property
-    def app(self) -> WSGIApplication:
-        """The app for every path that no mount is for."""
-        return self._table.apps.get("", not_found)
-
-    def mount(self, prefix: str, app: WSGIApplication) -> None:
-        """Serve *app* below *prefix*, from the next request on.
-
-        *prefix* is ``"/shop"`` or ``"/shop/"``; ``"/"`` is the app for the rest.
-        """
-        self._put(prefix, app, replace=False)
-
-    def _put(self, prefix: str, app: WSGIApplication, replace: bool) -> None:
-        key = _key(prefix)
-        if not callable(app):
-            raise TypeError(f"what is to be mounted at {prefix!r} is no WSGI app: {app!r}")
-        with self._lock:
-            if key in self._table.apps and not replace:
-                raise PrefixError(f"the prefix {prefix!r} is taken; unmount the app there first")
-            self._table = _Table({**self._table.apps, key: app})
-
-    def unmount(self, prefix: str) -> None:
-        """Serve the app at *prefix* no more; requests that it is answering end as they would. KeyError if none is."""
-        key = _key(prefix)
-        with self._lock:
-            if key not in self._table.apps:
-                raise KeyError(prefix)
-            self._table = _Table({known: app for known, app in self._table.apps.items() if known != key})
+        made: dict[tuple[str, str], Mount] = {}
+        for key, mounted in [*([] if app is None else [("/", app)]), *(mounts or {}).items()]:
+            mount = _made(key, mounted)
+            if (mount.host, mount.prefix) in made:
+                raise _taken(key)
+            made[mount.host, mount.prefix] = mount
+        self._table = _Table(made)
+        #: what is mounted by key; setting an item mounts or replaces at once, deleting one unmounts
+        self.mounts: MutableMapping[str, Any] = _Mounts(self)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         table = self._table
         path = environ.get("PATH_INFO", "")
-        prefix = longest_prefix(path, table.apps, table.depth)
-        app = table.apps.get(prefix, not_found)
-        return app(moved_below(environ, prefix, path[len(prefix) :]), start_response)
+        mount = table.find(path, environ)
+        if mount is None:
+            return not_found(environ, start_response)
+        prefix = mount.prefix
+        script_name = environ.get("SCRIPT_NAME", "")
+        inner = environ.copy()
+        inner["SCRIPT_NAME"] = script_name + prefix
+        inner["PATH_INFO"] = path[len(prefix) :]
+        # For url_for: the mounts, where they lie, and the same of the dispatcher around this one.
+        inner["flask_embed.mounts"] = (table, script_name, environ.get("flask_embed.mounts"))
+        return mount.app(inner, start_response)
+
+    @property
+    def app(self) -> WSGIApplication:
+        """The app for every path that no mount is for."""
+        mount = self._table.by_place.get(("", ""))
+        return not_found if mount is None else mount.app
+
+    def mount(self, prefix: str, app: WSGIApplication | str, name: str | None = None) -> None:
+        """Serve *app* at *prefix*, a key as in the class's description, from the next request on.
+
+        *name* is what ``url_for("name:endpoint")`` calls it: ``"blog"`` for ``"/blog"`` if it is not given. PrefixError
+        if the place or the name is taken.
+        """
+        mount = _made(prefix, app, name)
+        with self._lock:
+            if (mount.host, mount.prefix) in self._table.by_place:
+                raise _taken(prefix)
+            self._table = self._table.with_mount(mount)
+        self.gained(mount.app)
+
+    def _replace(self, mount: Mount) -> None:
+        with self._lock:
+            self._table = self._table.with_mount(mount)
+        self.gained(mount.app)
+
+    def unmount(self, prefix: str) -> None:
+        """Serve the app at *prefix* no more; requests that it is answering end as they would. KeyError if none is."""
+        place = _place(prefix)
+        with self._lock:
+            if place not in self._table.by_place:
+                raise KeyError(prefix)
+            self._table = self._table.without(place)
+
+    def preload(self, script_name: str = "") -> None:
+        """Import now what is imported with its first request otherwise; raises what the first failing one raises.
+
+        *script_name* is where this dispatcher itself will be mounted, as text, for factories that take their prefix.
+        """
+        for mount in list(self._table.by_place.values()):
+            if isinstance(mount.app, LazyApp):
+                try:
+                    mount.app.load(script_name + text(mount.prefix))
+                except LoadError as error:
+                    raise LoadError(f"the mount {mount.key!r}: {error}") from None
+                except Exception as error:
+                    error.add_note(f"This happened while the app of the mount {mount.key!r} was loaded.")
+                    raise
+
+    def find_mount(self, environ: WSGIEnvironment) -> Mount | None:
+        """The mount that gets this request, None if none does."""
+        return self._table.find(environ.get("PATH_INFO", ""), environ)
+
+    def iter_mounts(self) -> Iterator[Mount]:
+        """All mounts, in the order of mounting; the one for the rest is among them."""
+        return iter(self._table.by_place.values())
+
+    def inner_parts(self) -> Iterable[Part]:
+        """The mounted apps, the one for the rest first."""
+        mounts = sorted(self._table.by_place.values(), key=lambda mount: bool(mount.host or mount.prefix))
+        return [Part(mount.app, mount.prefix, mount.host, (mount.key,)) for mount in mounts]
+
+    def explain(self, url: str, method: str = "GET") -> Explanation:
+        """Which app answers a request for *url* (a path, or with scheme and host), what it sees, and why no other.
+
+        Print it, or read its attributes::
+
+            print(application.explain("/shop/cart?full=1"))
+        """
+        from flask_embed.middleware.explain import explain
+
+        return explain(self, url, method)
+
+    def iter_rules(self) -> Iterator[PublicRule]:
+        """Every rule of every flask_embed app that is mounted here, with the path that clients ask for."""
+        from flask_embed.middleware.explain import iter_rules
+
+        return iter_rules(self)
 
 
-def _key(prefix: str) -> str:
-    """The prefix as the table knows it."""
-    if prefix and "/" not in prefix:
-        raise PrefixError(f"the prefix {prefix!r} has no slash; write '/{prefix}'")
-    return normalize_prefix(prefix)
+def _made(key: str, app: WSGIApplication | str, name: str | None = None) -> Mount:
+    """The mount of *app* at *key*; PrefixError, TypeError or LoadError, with the key, for what cannot be one."""
+    host, prefix = _place(key)
+    written = f"{host}{text(prefix)}" if prefix else f"{host}/"
+    if name is None:
+        name = written.strip("/")
+    elif not name or ":" in name:
+        raise PrefixError(f"the name {name!r} of the mount {key!r} is empty or holds a ':'; write one like 'blog'")
+    if isinstance(app, str):
+        try:
+            return Mount(written, host, prefix, name, LazyApp(app), app)
+        except LoadError as error:
+            raise LoadError(f"the mount {key!r}: {error}") from None
+    if not callable(app):
+        raise TypeError(f"what is to be mounted at {key!r} is no WSGI app: {app!r}")
+    return Mount(written, host, prefix, name, app, app)
+
+
+def _place(key: str) -> tuple[str, str]:
+    """Host and prefix of a key, as the table knows them."""
+    if not key or key.startswith("/"):
+        return "", normalize_prefix(key)
+    host, slash, path = key.partition("/")
+    if not slash:
+        raise PrefixError(f"the key {key!r} has no slash; write '/{key}' for a path, '{key}/' for a host")
+    return normalize_host(host), normalize_prefix(slash + path)
+
+
+def _taken(key: str) -> PrefixError:
+    return PrefixError(f"the place {key!r} is taken: one app can be there, so unmount the other one first")
+
+
+class _Paths:
+    """The mounts of one host, by prefix."""
+
+    __slots__ = ("depth", "mounts")
+
+    def __init__(self, mounts: dict[str, Mount], depth: int | None = None) -> None:
+        self.mounts = mounts
+        #: segments of the deepest prefix
+        self.depth = max((prefix.count("/") for prefix in mounts), default=0) if depth is None else depth
+
+    def find(self, path: str) -> Mount | None:
+        return self.mounts.get(longest_prefix(path, self.mounts, self.depth))
+
+
+_NO_PATHS = _Paths({})
 
 
 class _Table:
-    """The apps by prefix at one moment. It is replaced, never changed: requests read it without a lock."""
+    """All mounts at one moment. It is replaced, never changed: requests read it without a lock."""
 
-    def __init__(self, apps: dict[str, WSGIApplication]) -> None:
-        self.apps = apps
-        #: segments of the deepest prefix
-        self.depth = max((prefix.count("/") for prefix in apps), default=0)
+    __slots__ = ("anywhere", "by_name", "by_place", "hosts")
+
+    def __init__(self, by_place: dict[tuple[str, str], Mount]) -> None:
+        #: by host and prefix, in the order of mounting
+        self.by_place = by_place
+        self.by_name: dict[str, Mount] = {}
+        by_host: dict[str, dict[str, Mount]] = {}
+        for (host, prefix), mount in by_place.items():
+            self._add_name(mount)
+            by_host.setdefault(host, {})[prefix] = mount
+        #: the mounts of any host
+        self.anywhere = _Paths(by_host.pop("", {}))
+        #: the others, by host
+        self.hosts = {host: _Paths(mounts) for host, mounts in by_host.items()}
+
+    def _add_name(self, mount: Mount) -> None:
+        if mount.name in self.by_name:
+            other = self.by_name[mount.name].key
+            raise PrefixError(f"the mounts {other!r} and {mount.key!r} are both called {mount.name!r}; rename one")
+        self.by_name[mount.name] = mount
+
+    def with_mount(self, mount: Mount) -> _Table:
+        """This table and *mount*, in the place of what is there."""
+        place = mount.host, mount.prefix
+        table = self.without(place) if place in self.by_place else self._copy()
+        table._add_name(mount)
+        table.by_place[place] = mount
+        paths = table._paths(mount.host)
+        depth = max(paths.depth, mount.prefix.count("/"))
+        table._put_paths(mount.host, _Paths({**paths.mounts, mount.prefix: mount}, depth))
+        return table
+
+    def without(self, place: tuple[str, str]) -> _Table:
+        """This table without the mount at *place*."""
+        table = self._copy()
+        del table.by_name[table.by_place.pop(place).name]
+        host, prefix = place
+        mounts = {known: mount for known, mount in table._paths(host).mounts.items() if known != prefix}
+        table._put_paths(host, _Paths(mounts))
+        return table
+
+    def _copy(self) -> _Table:
+        table = object.__new__(_Table)
+        table.by_place, table.by_name = self.by_place.copy(), self.by_name.copy()
+        table.anywhere, table.hosts = self.anywhere, self.hosts
+        return table
+
+    def _paths(self, host: str) -> _Paths:
+        return self.hosts.get(host, _NO_PATHS) if host else self.anywhere
+
+    def _put_paths(self, host: str, paths: _Paths) -> None:
+        if not host:
+            self.anywhere = paths
+        elif paths.mounts:
+            self.hosts = {**self.hosts, host: paths}
+        else:
+            self.hosts = {known: others for known, others in self.hosts.items() if known != host}
+
+    def find(self, path: str, environ: WSGIEnvironment) -> Mount | None:
+        """The mount for a path, under the host that the environ tells; None if there is none."""
+        if self.hosts:
+            for host in host_keys(environ):
+                paths = self.hosts.get(host)
+                if paths is not None:
+                    mount = paths.find(path)
+                    if mount is not None:
+                        return mount
+        return self.anywhere.find(path)
+
+    def locate(self, name: str, environ: WSGIEnvironment) -> Part | None:
+        """Where the app is that ``url_for`` calls *name*; ``outer:inner`` for one in a dispatcher that is mounted.
+
+        Its prefix is counted from this dispatcher; a host stands there only if the request was sent to another one.
+        None if there is no flask_embed app of that name.
+        """
+        part = self._named(name)
+        if part is not None and part.host and part.host in host_keys(environ):
+            return part._replace(host="")
+        return part
+
+    def _named(self, name: str) -> Part | None:
+        mount = self.by_name.get(name)
+        if mount is not None:
+            for part in _at_the_root_of(mount):
+                if is_flask_embed(part.app):
+                    return part
+            return None
+        for end, character in enumerate(name):
+            mount = self.by_name.get(name[:end]) if character == ":" else None
+            if mount is not None:
+                for part in _at_the_root_of(mount):
+                    if isinstance(part.app, DispatcherMiddleware):
+                        found = part.app._table._named(name[end + 1 :])
+                        if found is not None:
+                            return Part(found.app, part.prefix + found.prefix, found.host or part.host)
+        return None
 
 
-class _Mounts(MutableMapping[str, "WSGIApplication"]):
+def _at_the_root_of(mount: Mount) -> Iterator[Part]:
+    """The app of a mount and those inside it that get what no other mount gets, placed in the dispatcher."""
+    for part in parts_of(mount.app):
+        if all(key == "/" for key in part.keys):
+            yield Part(part.app, mount.prefix + part.prefix, part.host or mount.host)
+
+
+class _Mounts(MutableMapping[str, Any]):
     """The mounts of a dispatcher as a mapping; the app for the rest is not among them."""
 
     def __init__(self, dispatcher: DispatcherMiddleware) -> None:
         self._dispatcher = dispatcher
 
-    def _apps(self) -> dict[str, WSGIApplication]:
-        return self._dispatcher._table.apps
+    def _by_place(self) -> dict[tuple[str, str], Mount]:
+        return self._dispatcher._table.by_place
 
-    def __getitem__(self, prefix: str) -> WSGIApplication:
-        return self._apps()[_key(prefix)]
+    def __getitem__(self, prefix: str) -> WSGIApplication | str:
+        try:
+            return self._by_place()[_place(prefix)].given
+        except (KeyError, PrefixError):
+            raise KeyError(prefix) from None
 
-    def __setitem__(self, prefix: str, app: WSGIApplication) -> None:
-        self._dispatcher._put(prefix, app, replace=True)
+    def __setitem__(self, prefix: str, app: WSGIApplication | str) -> None:
+        self._dispatcher._replace(_made(prefix, app))
 
     def __delitem__(self, prefix: str) -> None:
         self._dispatcher.unmount(prefix)
 
     def __iter__(self) -> Iterator[str]:
-        return (prefix.encode("latin-1").decode() for prefix in self._apps() if prefix)
+        return (mount.key for place, mount in self._by_place().items() if place != ("", ""))
 
     def __len__(self) -> int:
-        return sum(1 for prefix in self._apps() if prefix)
+        return sum(1 for _ in self)
 
     def __repr__(self) -> str:
         return f"<mounts {dict(self)!r}>"

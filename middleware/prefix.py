@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from flask_embed.environ import escape_controls
 from flask_embed.errors import PrefixError
+from flask_embed.parts import Part
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -136,6 +137,10 @@ class PrefixMiddleware:
         self.prefix = normalize_prefix(prefix)
         self.mode = mode
         self._told = False
+
+    def inner_parts(self) -> Iterable[Part]:
+        """The app, below the prefix."""
+        return [Part(self.app, self.prefix)]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")

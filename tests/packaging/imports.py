@@ -36,7 +36,7 @@ class Rule(NamedTuple):
     never: tuple[str, ...] = ()
 
 
-LEAVES = ("flask_embed.environ", "flask_embed.errors")
+LEAVES = ("flask_embed.environ", "flask_embed.errors", "flask_embed.parts")
 LIBRARIES = ("werkzeug", "jinja2", "markupsafe", "itsdangerous")
 SHIMS = ("gevent", "tornado", "fastcgi", "cgi")
 COMMANDS = ("__main__", "cli", "config", "doctor", "probe")
@@ -50,16 +50,18 @@ ADAPTERS = ("flask_embed.adapters",)
 #: What a runner is told; the runners make one, the adapters read it.
 OPTIONS = ("flask_embed.options",)
 #: What all adapters share.
-BOUNDARY = tuple(f"flask_embed.adapters.{name}" for name in ("wsgi", "listeners", "workers"))
+BOUNDARY = tuple(f"flask_embed.adapters.{name}" for name in ("wsgi", "front", "listeners", "workers"))
+#: What can stand between a front and the app.
+FIXERS = tuple(f"flask_embed.adapters.{name}" for name in ("lighttpd", "nginx", "proxy"))
 NETWORK = ("socket", "ssl", "select", "selectors", "asyncio", "threading", "multiprocessing")
 
 
 def adapter(name: str, *own: str) -> Rule:
     return Rule(
         files=(f"adapters/{name}.py",),
-        why="an adapter may import middleware, errors, environ, options, wsgi, listeners, workers, "
+        why="an adapter may import middleware, errors, environ, options, lifespan, wsgi, front, listeners, workers, "
         "its protocol and its one library",
-        may=(*LEAVES, *OPTIONS, *MIDDLEWARE, *BOUNDARY, *own),
+        may=(*LEAVES, *OPTIONS, *MIDDLEWARE, *BOUNDARY, "flask_embed.lifespan", *own),
     )
 
 
@@ -75,8 +77,8 @@ def shim(name: str, adapter_name: str, *library: str) -> Rule:
 RULES = (
     # flask_embed/: the leaves
     Rule(
-        ("flask_embed/errors.py", "flask_embed/options.py"),
-        "errors and options are leaves: the standard library alone",
+        ("flask_embed/errors.py", "flask_embed/options.py", "flask_embed/parts.py"),
+        "errors, options and parts are leaves: the standard library alone",
     ),
     Rule(
         ("flask_embed/environ.py",),
@@ -159,6 +161,12 @@ RULES = (
         ("adapters/wsgi.py", "adapters/listeners.py"),
         "what all adapters share may import errors and environ, no library",
         may=LEAVES,
+    ),
+    Rule(
+        ("adapters/front.py",),
+        "the order around an app may import middleware and options, and the fixers inside functions",
+        may=(*LEAVES, *OPTIONS, *MIDDLEWARE),
+        in_functions=FIXERS,
     ),
     Rule(
         ("adapters/workers.py",),

@@ -1,0 +1,63 @@
+"""What stands between a server and the app: fixers, gate and prefix, in the one order that all runners keep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask_embed.errors import UsageError
+from flask_embed.middleware.prefix import PrefixMiddleware
+from flask_embed.middleware.strict import StrictEnviron
+from flask_embed.options import FIXES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from flask_embed.options import Options
+
+__all__ = ["behind_front", "whole_server"]
+
+
+def behind_front(app: WSGIApplication, options: Options) -> WSGIApplication:
+    """*app* as a server calls it.
+
+    A request goes through what the options ask for: the fixers for the front, ProxyFix, the strict gate (always), the
+    prefix that the front has stripped, the prefix that it sends. So the gate judges what the fixers made, and no
+    prefix is compared with a path that the gate would refuse. :exc:`~flask_embed.errors.PrefixError` or
+    :exc:`~flask_embed.errors.UsageError` for an option that cannot be.
+    """
+    if options.prefix:
+        app = PrefixMiddleware(app, options.prefix)
+    if options.script_name:
+        app = PrefixMiddleware(app, options.script_name, "stripped")
+    app = StrictEnviron(app)
+    if options.trust_proxy:
+        from flask_embed.adapters.proxy import ProxyFix
+
+        hops = options.trust_proxy
+        try:
+            app = ProxyFix(app, hops, hops, hops, hops, hops, trusted=options.forwarded_allow_ips)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+    for name in reversed(options.fix):
+        app = _fixed(app, name)
+    return app
+
+
+def _fixed(app: WSGIApplication, name: str) -> WSGIApplication:
+    if name == "lighttpd-root":
+        from flask_embed.adapters.lighttpd import LighttpdCGIRootFix
+
+        return LighttpdCGIRootFix(app)
+    if name == "nginx-path-info":
+        from flask_embed.adapters.nginx import PathInfoFromRequestUriFix
+
+        return PathInfoFromRequestUriFix(app)
+    raise UsageError(f"there is no fix called {name!r}; there are {', '.join(FIXES)}")
+
+
+def whole_server(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """A WSGI app for ``OPTIONS *``, which asks the server and none of its apps (RFC 9110 section 9.3.7): a 204."""
+    start_response("204 No Content", [])
+    return []

@@ -1,0 +1,80 @@
+"""What an app is made of: the apps behind its middleware and its mounts, and where each of them lies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MethodType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["HoldsApps", "Part", "is_flask_embed", "parts_of"]
+
+
+class Part(NamedTuple):
+    """An app inside another one, or that one itself."""
+
+    app: Any
+    #: what it is mounted at within the outermost app, as a WSGI string: ``""`` or ``/a/b``
+    prefix: str = ""
+    #: the host that it is mounted under, ``*.example.com`` for all below one; empty for any
+    host: str = ""
+    #: the keys of the mounts that lead to it, from the outside in
+    keys: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class HoldsApps(Protocol):
+    """Middleware that says itself which apps are in it, and where."""
+
+    def inner_parts(self) -> Iterable[Part]:
+        """The apps directly inside, placed as this middleware sees it; the most general one first."""
+
+
+def parts_of(app: Any) -> Iterator[Part]:
+    """*app* and all apps inside it, from the outside in; one that is mounted twice comes twice.
+
+    Inside is what stands in ``.app`` (the habit of middleware) or ``.wsgi_app`` (of Flask), what a bound method
+    belongs to, the values of ``.mounts`` (Werkzeug's dispatcher), and what :class:`HoldsApps` says.
+    """
+    waiting: list[tuple[Part, frozenset[int]]] = [(Part(app), frozenset())]
+    while waiting:
+        part, around = waiting.pop()
+        if id(part.app) in around:
+            continue  # an app that wraps its own wsgi_app is inside of what it holds
+        yield part
+        around |= {id(part.app)}
+        waiting += reversed([(_placed(inner, part), around) for inner in _inner_parts(part.app)])
+
+
+def is_flask_embed(app: Any) -> bool:
+    """Whether *app* is a Flask object of this project, and not one of Flask's own."""
+    return isinstance(_attribute(app, "startup_funcs"), list)
+
+
+def _inner_parts(app: Any) -> Iterable[Part]:
+    if isinstance(app, MethodType):
+        return [Part(app.__self__)]
+    if isinstance(app, type):
+        return []
+    if isinstance(app, HoldsApps):
+        return app.inner_parts()
+    found = [Part(inner) for name in ("app", "wsgi_app") if callable(inner := _attribute(app, name))]
+    mounts = _attribute(app, "mounts")
+    if isinstance(mounts, Mapping):
+        found += [Part(mounted, prefix, keys=(prefix,)) for prefix, mounted in mounts.items() if callable(mounted)]
+    return found
+
+
+def _attribute(app: Any, name: str) -> Any:
+    """An attribute of a foreign app, None if there is none, or if asking for it fails."""
+    try:
+        return getattr(app, name, None)
+    except Exception:
+        return None
+
+
+def _placed(child: Part, parent: Part) -> Part:
+    """*child* as it lies in what *parent* lies in."""
+    return Part(child.app, parent.prefix + child.prefix, child.host or parent.host, parent.keys + child.keys)

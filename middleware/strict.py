@@ -1,0 +1,89 @@
+"""The gate before the apps: requests whose environ no server should have made are refused.
+
+Servers differ in what they let through; behind the gate an app sees the same under each of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING
+
+from flask_embed.environ import escape_controls, front_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+__all__ = ["StrictEnviron", "bad_request", "environ_fault"]
+
+_logger = logging.getLogger("flask_embed.middleware")
+
+#: RFC 9110 section 9.1: a method is a token
+_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,20}")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_LINE_BREAK = re.compile(r"[\x00\r\n]")
+_KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+
+
+class StrictEnviron:
+    """Pass on to *app* what is a request; answer a plain 400 to what is none, and log why in one line.
+
+    Refused are: a method that is no token of up to 20 characters; a SCRIPT_NAME or PATH_INFO that is neither empty nor
+    begins with a slash; a SCRIPT_NAME that a browser could read as a host, or with a ``..`` segment; a CONTENT_LENGTH
+    that is no number of up to 18 digits; a Host that is none, or two; a line break or NUL in any string of the request
+    (not in ``SSL_*``: certificates have lines); another scheme than http and https. HTTP_PROXY, which libraries take
+    for a setting of their own, is left out (CVE-2016-5385). Every runner puts it around what it serves::
+
+        application = StrictEnviron(DispatcherMiddleware(site, {"/blog": blog}))
+    """
+
+    def __init__(self, app: WSGIApplication) -> None:
+        #: what gets the requests that pass
+        self.app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        fault = environ_fault(environ)
+        if fault is not None:
+            _logger.warning("Refused a request from %s: %s", escape_controls(environ.get("REMOTE_ADDR", "-")), fault)
+            return bad_request(environ, start_response)
+        if "HTTP_PROXY" in environ:
+            environ = environ.copy()
+            del environ["HTTP_PROXY"]
+        return self.app(environ, start_response)
+
+
+def environ_fault(environ: WSGIEnvironment) -> str | None:
+    """What is wrong with an environ in a few words, without any of its values; None if nothing is."""
+    method = environ.get("REQUEST_METHOD", "")
+    if method not in _KNOWN_METHODS and _METHOD.fullmatch(method) is None:
+        return "the method is no token"
+    path = environ.get("PATH_INFO", "")
+    if path and path[0] != "/":
+        return "PATH_INFO does not begin with a slash"
+    fault = front_fault(environ.get("HTTP_HOST", ""), environ.get("SCRIPT_NAME", ""))
+    if fault is not None:
+        return fault
+    length = environ.get("CONTENT_LENGTH", "")
+    if length and _LENGTH.fullmatch(length) is None:
+        return "CONTENT_LENGTH is no number"
+    if environ.get("wsgi.url_scheme") not in ("http", "https"):
+        return "the scheme is neither http nor https"
+    for key, value in environ.items():
+        # The three tests in this order cost least: most values are short, and few keys are those of certificates.
+        if type(value) is str and _LINE_BREAK.search(value) is not None and not key.startswith("SSL_"):
+            return f"there is a line break or NUL in {escape_controls(key)}"
+    return None
+
+
+def bad_request(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """A WSGI app for what is no request: a plain 400 that says no more."""
+    body = b"Bad Request\n"
+    headers = [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Content-Length", str(len(body))),
+    ]
+    start_response("400 Bad Request", headers)
+    return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
