@@ -58,6 +58,7 @@ lint: $(TOOLS)  ## ruff, mypy and basedpyright
 
 bench: $(TOOLS)  ## the benchmarks against other frameworks
 	$(PY) -m tests.benchmarks
+	$(PY) -m tests.benchmarks.mounting
 
 clean:  ## remove .venv, caches and what builds leave
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov

@@ -470,12 +470,13 @@ def _mounted(endpoint: str, environ: WSGIEnvironment) -> tuple[Flask, str, WSGIE
     that the request came through are asked from the inside out.
     """
     name, _, own = endpoint.rpartition(":")
-    dispatchers = environ.get("flask_embed.mounts")
-    while dispatchers is not None:
-        table, script_name, dispatchers = dispatchers
+    around = environ
+    while "flask_embed.mounts" in around:
+        table, around = around["flask_embed.mounts"]
         part = table.locate(name, environ)
         if part is not None and not part.host.startswith("*"):
-            return part.app, own, {**environ, "SCRIPT_NAME": script_name + part.prefix}, part.host
+            script_name = around.get("SCRIPT_NAME", "") + part.prefix
+            return part.app, own, {**environ, "SCRIPT_NAME": script_name}, part.host
     error = BuildError(endpoint, {}, None)
     error.add_note(f"No flask_embed app is mounted as {name!r} in a dispatcher that this request came through.")
     raise error

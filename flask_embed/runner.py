@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIApplication
 
-__all__ = ["HTTP_RUNNERS", "main", "mounted"]
+__all__ = ["HTTP_RUNNERS", "enter", "main", "mounted"]
 
 #: the runners whose environment variable SCRIPT_NAME means ``--script-name``; for the others it belongs to a request
 HTTP_RUNNERS = ("gevent", "tornado")
@@ -132,12 +132,7 @@ def _composed(arguments: argparse.Namespace, is_http: bool) -> tuple[WSGIApplica
     """The app with its mounts around it, and the options for the server."""
     from flask_embed.middleware.prefix import normalize_prefix
 
-    folder = arguments.chdir or "."
-    try:
-        os.chdir(folder)
-    except OSError as error:
-        raise UsageError(f"--chdir {folder}: {error.strerror}") from None
-    sys.path.insert(0, os.getcwd())
+    enter(arguments.chdir)
     script_name = arguments.script_name or (os.environ.get("SCRIPT_NAME", "") if is_http else "")
     stripped, prefix = (normalize_prefix(value).encode("latin-1").decode() for value in (script_name, arguments.prefix))
     if prefix and stripped.endswith(prefix):
@@ -146,6 +141,7 @@ def _composed(arguments: argparse.Namespace, is_http: bool) -> tuple[WSGIApplica
             "(--prefix) or has taken it off (--script-name), so drop one of them"
         )
     app, mounts = mounted(arguments.app, arguments.mount, stripped + prefix)
+    warn_of_shadowed_rules(app)
     options = Options(
         bind=arguments.bind,
         graceful_timeout=arguments.graceful_timeout,
@@ -160,15 +156,22 @@ def _composed(arguments: argparse.Namespace, is_http: bool) -> tuple[WSGIApplica
     return app, options
 
 
+def enter(folder: str | None) -> None:
+    """Change to the folder that ``--chdir`` names, None for the current one, and look for modules in it."""
+    try:
+        os.chdir(folder or ".")
+    except OSError as error:
+        raise UsageError(f"--chdir {folder}: {error.strerror}") from None
+    sys.path.insert(0, os.getcwd())
+
+
 def mounted(target: str, mounts: Sequence[str], prefix: str) -> tuple[WSGIApplication, tuple[str, ...]]:
     """The app that *target* names, with the apps of ``KEY=APP`` texts mounted in it, and the keys of these.
 
-    All are imported now; factories get *prefix*, where all of it will be, and their own. A rule of an app that no
-    request will reach, because a mount is in front of it, is a line on stderr.
+    All are imported now; factories get *prefix*, where all of it will be, and their own.
     """
     from flask_embed.loading import load_app
     from flask_embed.middleware.dispatcher import DispatcherMiddleware
-    from flask_embed.middleware.explain import iter_rules
 
     app = load_app(target, prefix)
     if mounts:
@@ -180,6 +183,13 @@ def mounted(target: str, mounts: Sequence[str], prefix: str) -> tuple[WSGIApplic
             dispatcher.mount(key, mounted_target)
         dispatcher.preload(prefix)
         app = dispatcher
+    return app, tuple(app.mounts) if isinstance(app, DispatcherMiddleware) else ()
+
+
+def warn_of_shadowed_rules(app: WSGIApplication) -> None:
+    """Say on stderr which rules no request will reach because a mount is in front of them."""
+    from flask_embed.middleware.explain import iter_rules
+
     for rule in iter_rules(app):
         if rule.shadowed_by:
             print(
@@ -187,4 +197,3 @@ def mounted(target: str, mounts: Sequence[str], prefix: str) -> tuple[WSGIApplic
                 f"the mount {rule.shadowed_by!r} gets its paths; change one of the two",
                 file=sys.stderr,
             )
-    return app, tuple(app.mounts) if isinstance(app, DispatcherMiddleware) else ()

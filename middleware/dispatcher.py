@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from flask_embed.environ import text
 from flask_embed.errors import LoadError, PrefixError
 from flask_embed.lifespan import Gains
 from flask_embed.middleware.hosts import host_keys, normalize_host
 from flask_embed.middleware.lazy import LazyApp
-from flask_embed.middleware.prefix import longest_prefix, normalize_prefix, not_found
+from flask_embed.middleware.prefix import longest_match, normalize_prefix, not_found
 from flask_embed.parts import Part, is_flask_embed, parts_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["DispatcherMiddleware", "Mount"]
 
 
-class Mount(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Mount:
     """An app at its place."""
 
     #: how people write the place: ``/shop``, ``example.com/shop``, ``/`` for the app that gets the rest
@@ -33,6 +35,8 @@ class Mount(NamedTuple):
     host: str
     #: as a WSGI string, ``""`` or ``/a/b``
     prefix: str
+    #: characters of the prefix
+    length: int
     #: what ``url_for("name:endpoint")`` calls it
     name: str
     #: what is called
@@ -80,16 +84,16 @@ class DispatcherMiddleware(Gains):
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         table = self._table
         path = environ.get("PATH_INFO", "")
-        mount = table.find(path, environ)
+        # Most dispatchers know no hosts: those are spared a call.
+        hosts = table.hosts
+        mount = table.find(path, environ) if hosts else longest_match(path, table.mounts, table.depth, table.rest)
         if mount is None:
             return not_found(environ, start_response)
-        prefix = mount.prefix
-        script_name = environ.get("SCRIPT_NAME", "")
         inner = environ.copy()
-        inner["SCRIPT_NAME"] = script_name + prefix
-        inner["PATH_INFO"] = path[len(prefix) :]
-        # For url_for: the mounts, where they lie, and the same of the dispatcher around this one.
-        inner["flask_embed.mounts"] = (table, script_name, environ.get("flask_embed.mounts"))
+        inner["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + mount.prefix
+        inner["PATH_INFO"] = path[mount.length :]
+        # For url_for: the mounts, and where they lie. A dispatcher around this one has left its own in that environ.
+        inner["flask_embed.mounts"] = (table, environ)
         return mount.app(inner, start_response)
 
     @property
@@ -180,12 +184,12 @@ def _made(key: str, app: WSGIApplication | str, name: str | None = None) -> Moun
         raise PrefixError(f"the name {name!r} of the mount {key!r} is empty or holds a ':'; write one like 'blog'")
     if isinstance(app, str):
         try:
-            return Mount(written, host, prefix, name, LazyApp(app), app)
+            return Mount(written, host, prefix, len(prefix), name, LazyApp(app), app)
         except LoadError as error:
             raise LoadError(f"the mount {key!r}: {error}") from None
     if not callable(app):
         raise TypeError(f"what is to be mounted at {key!r} is no WSGI app: {app!r}")
-    return Mount(written, host, prefix, name, app, app)
+    return Mount(written, host, prefix, len(prefix), name, app, app)
 
 
 def _place(key: str) -> tuple[str, str]:
@@ -205,80 +209,46 @@ def _taken(key: str) -> PrefixError:
 class _Paths:
     """The mounts of one host, by prefix."""
 
-    __slots__ = ("depth", "mounts")
+    __slots__ = ("depth", "mounts", "rest")
 
-    def __init__(self, mounts: dict[str, Mount], depth: int | None = None) -> None:
-        self.mounts = mounts
+    def __init__(self, mounts: dict[str, Mount]) -> None:
+        #: without the one for the rest
+        self.mounts = {prefix: mount for prefix, mount in mounts.items() if prefix}
         #: segments of the deepest prefix
-        self.depth = max((prefix.count("/") for prefix in mounts), default=0) if depth is None else depth
-
-    def find(self, path: str) -> Mount | None:
-        return self.mounts.get(longest_prefix(path, self.mounts, self.depth))
-
-
-_NO_PATHS = _Paths({})
+        self.depth = max((prefix.count("/") for prefix in mounts), default=0)
+        #: what gets every other path, None if nothing does
+        self.rest = mounts.get("")
 
 
-class _Table:
-    """All mounts at one moment. It is replaced, never changed: requests read it without a lock."""
+class _Table(_Paths):
+    """All mounts at one moment: those of any host, and by host the others.
 
-    __slots__ = ("anywhere", "by_name", "by_place", "hosts")
+    It is replaced, never changed: requests read it without a lock.
+    """
+
+    __slots__ = ("by_name", "by_place", "hosts")
 
     def __init__(self, by_place: dict[tuple[str, str], Mount]) -> None:
         #: by host and prefix, in the order of mounting
         self.by_place = by_place
         self.by_name: dict[str, Mount] = {}
-        by_host: dict[str, dict[str, Mount]] = {}
+        by_host: dict[str, dict[str, Mount]] = {"": {}}
         for (host, prefix), mount in by_place.items():
-            self._add_name(mount)
+            if mount.name in self.by_name:
+                other = self.by_name[mount.name].key
+                raise PrefixError(f"the mounts {other!r} and {mount.key!r} are both called {mount.name!r}; rename one")
+            self.by_name[mount.name] = mount
             by_host.setdefault(host, {})[prefix] = mount
-        #: the mounts of any host
-        self.anywhere = _Paths(by_host.pop("", {}))
-        #: the others, by host
+        super().__init__(by_host.pop(""))
         self.hosts = {host: _Paths(mounts) for host, mounts in by_host.items()}
-
-    def _add_name(self, mount: Mount) -> None:
-        if mount.name in self.by_name:
-            other = self.by_name[mount.name].key
-            raise PrefixError(f"the mounts {other!r} and {mount.key!r} are both called {mount.name!r}; rename one")
-        self.by_name[mount.name] = mount
 
     def with_mount(self, mount: Mount) -> _Table:
         """This table and *mount*, in the place of what is there."""
-        place = mount.host, mount.prefix
-        table = self.without(place) if place in self.by_place else self._copy()
-        table._add_name(mount)
-        table.by_place[place] = mount
-        paths = table._paths(mount.host)
-        depth = max(paths.depth, mount.prefix.count("/"))
-        table._put_paths(mount.host, _Paths({**paths.mounts, mount.prefix: mount}, depth))
-        return table
+        return _Table({**self.by_place, (mount.host, mount.prefix): mount})
 
     def without(self, place: tuple[str, str]) -> _Table:
         """This table without the mount at *place*."""
-        table = self._copy()
-        del table.by_name[table.by_place.pop(place).name]
-        host, prefix = place
-        mounts = {known: mount for known, mount in table._paths(host).mounts.items() if known != prefix}
-        table._put_paths(host, _Paths(mounts))
-        return table
-
-    def _copy(self) -> _Table:
-        table = object.__new__(_Table)
-        table.by_place, table.by_name = self.by_place.copy(), self.by_name.copy()
-        table.anywhere, table.hosts = self.anywhere, self.hosts
-        return table
-
-    def _paths(self, host: str) -> _Paths:
-        return self.hosts.get(host, _NO_PATHS) if host else self.anywhere
-
-    def _put_paths(self, host: str, paths: _Paths) -> None:
-        if not host:
-            self.anywhere = paths
-        elif paths.mounts:
-            self.hosts = {**self.hosts, host: paths}
-        else:
-            self.hosts = {known: others for known, others in self.hosts.items() if known != host}
+        return _Table({known: mount for known, mount in self.by_place.items() if known != place})
 
     def find(self, path: str, environ: WSGIEnvironment) -> Mount | None:
         """The mount for a path, under the host that the environ tells; None if there is none."""
@@ -286,10 +256,10 @@ class _Table:
             for host in host_keys(environ):
                 paths = self.hosts.get(host)
                 if paths is not None:
-                    mount = paths.find(path)
+                    mount = longest_match(path, paths.mounts, paths.depth, paths.rest)
                     if mount is not None:
                         return mount
-        return self.anywhere.find(path)
+        return longest_match(path, self.mounts, self.depth, self.rest)
 
     def locate(self, name: str, environ: WSGIEnvironment) -> Part | None:
         """Where the app is that ``url_for`` calls *name*; ``outer:inner`` for one in a dispatcher that is mounted.

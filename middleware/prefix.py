@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from flask_embed.environ import escape_controls
 from flask_embed.errors import PrefixError
 from flask_embed.parts import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Iterable, Mapping
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["PrefixMiddleware", "below", "longest_prefix", "moved_below", "normalize_prefix", "not_found"]
+__all__ = ["PrefixMiddleware", "below", "longest_match", "moved_below", "normalize_prefix", "not_found"]
+
+V = TypeVar("V")
 
 _logger = logging.getLogger("flask_embed.middleware")
 
@@ -74,22 +76,20 @@ def below(path: str, prefix: str) -> str | None:
     return rest if not rest or rest[0] == "/" else None
 
 
-def longest_prefix(path: str, prefixes: Container[str], depth: int) -> str:
-    """The longest of *prefixes* that *path* lies below, ``""`` if there is none.
+def longest_match(path: str, by_prefix: Mapping[str, V], depth: int, rest: V) -> V:
+    """What stands in *by_prefix* for the longest prefix that *path* lies below, *rest* if there is none.
 
-    No prefix has more than *depth* segments: so many look-ups are made at most, however many prefixes there
-    are and however long the path is.
+    No prefix is empty or has more than *depth* segments: so many look-ups are made at most, however many prefixes
+    there are and however long the path is.
     """
-    found = ""
-    end = 0
-    for _ in range(depth):
+    end = path.find("/", 1)
+    while end > 0:
+        rest = by_prefix.get(path[:end], rest)
+        depth -= 1
+        if depth <= 0:
+            return rest
         end = path.find("/", end + 1)
-        candidate = path if end < 0 else path[:end]
-        if candidate in prefixes:
-            found = candidate
-        if end < 0:
-            break
-    return found
+    return by_prefix.get(path, rest)
 
 
 def moved_below(environ: WSGIEnvironment, prefix: str, rest: str) -> WSGIEnvironment:

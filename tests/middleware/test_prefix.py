@@ -8,7 +8,7 @@ import pytest
 from werkzeug.test import Client
 
 from flask_embed.errors import PrefixError
-from flask_embed.middleware.prefix import PrefixMiddleware, below, longest_prefix, normalize_prefix
+from flask_embed.middleware.prefix import PrefixMiddleware, below, longest_match, normalize_prefix
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -92,7 +92,7 @@ def test_the_longest_prefix_wins_within_the_depth() -> None:
         "a/b": "",
         "": "",
     }.items():
-        assert longest_prefix(path, prefixes, 4) == expected
+        assert longest_match(path, {prefix: prefix for prefix in prefixes}, 4, "") == expected
 
 
 def test_verbatim_moves_the_prefix_and_tells_the_broken_contract_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,8 @@
+"""``python -m flask_embed``: the command ``flask-embed``."""
+
+from __future__ import annotations
+
+from flask_embed.cli import main
+
+if __name__ == "__main__":
+    main(prog_name="python -m flask_embed")

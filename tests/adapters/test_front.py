@@ -1,0 +1,102 @@
+"""The order around an app: fixers, ProxyFix, gate, the stripped prefix, the sent prefix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from werkzeug.test import create_environ, run_wsgi_app
+
+from flask_embed.adapters.front import behind_front
+from flask_embed.errors import PrefixError, UsageError
+from flask_embed.options import Options
+from flask_embed.parts import parts_of
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+PROXY = {"X-Forwarded-Prefix": "/outer", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "public.example"}
+
+
+def where(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+    """Answers with what it sees."""
+    start_response("200 OK", [])
+    scheme, host = environ["wsgi.url_scheme"], environ["HTTP_HOST"]
+    return [f"{scheme}://{host} {environ['SCRIPT_NAME']}|{environ['PATH_INFO']}".encode("latin-1")]
+
+
+def answer(options: Options, path: str, **changes: Any) -> tuple[int, str]:
+    environ = create_environ(path, headers=changes.pop("headers", None), environ_base=changes)
+    body, status, _ = run_wsgi_app(behind_front(where, options), environ)
+    return int(status[:3]), b"".join(body).decode()
+
+
+def test_the_order_is_one() -> None:
+    options = Options(prefix="/sent", script_name="/stripped", trust_proxy=1, fix=("nginx-path-info", "lighttpd-root"))
+
+    names = [type(part.app).__name__ for part in parts_of(behind_front(where, options))]
+
+    assert names == [
+        "PathInfoFromRequestUriFix",
+        "LighttpdCGIRootFix",
+        "ProxyFix",
+        "StrictEnviron",
+        "PrefixMiddleware",
+        "PrefixMiddleware",
+        "function",
+    ]
+
+
+def test_without_options_the_gate_alone_stands_there() -> None:
+    app = behind_front(where, Options())
+
+    assert [type(part.app).__name__ for part in parts_of(app)] == ["StrictEnviron", "function"]
+    assert answer(Options(), "/x") == (200, "http://localhost |/x")
+    assert run_wsgi_app(app, {**create_environ("/"), "PATH_INFO": "x"})[1] == "400 Bad Request"
+
+
+def test_stripped_and_sent_prefixes_add_up() -> None:
+    options = Options(script_name="/front", prefix="/app")
+
+    assert answer(options, "/app/x") == (200, "http://localhost /front/app|/x")
+    assert answer(options, "/x")[0] == 404
+
+
+def test_a_trusted_proxy_counts_with_its_prefix_in_front() -> None:
+    options = Options(prefix="/app", trust_proxy=1)
+
+    assert answer(options, "/app/x", headers=PROXY, REMOTE_ADDR="127.0.0.1") == (
+        200,
+        "https://public.example /outer/app|/x",
+    )
+    assert answer(options, "/app/x", headers=PROXY, REMOTE_ADDR="192.0.2.1") == (200, "http://localhost /app|/x")
+    assert answer(Options(prefix="/app"), "/app/x", headers=PROXY, REMOTE_ADDR="127.0.0.1") == (
+        200,
+        "http://localhost /app|/x",
+    )
+
+
+@pytest.mark.parametrize("prefix", ["//evil.com", "/a/../b", "/a b", "javascript:", "/%0d%0a", "/" + "x" * 300])
+def test_a_bad_prefix_of_a_trusted_proxy_is_refused(prefix: str) -> None:
+    options = Options(trust_proxy=1)
+
+    assert answer(options, "/x", headers={"X-Forwarded-Prefix": prefix}, REMOTE_ADDR="127.0.0.1")[0] == 400
+
+
+def test_what_a_fixer_makes_passes_the_gate() -> None:
+    # lighttpd at the root: the gate would refuse what flup invents as PATH_INFO
+    environ = create_environ("/")
+    environ.update(SCRIPT_NAME="/hello", PATH_INFO="", REQUEST_URI="/hello")
+
+    body, status, _ = run_wsgi_app(behind_front(where, Options(fix=("lighttpd-root",))), environ)
+
+    assert (status, b"".join(body)) == ("200 OK", b"http://localhost |/hello")
+
+
+def test_options_that_cannot_be_are_named() -> None:
+    with pytest.raises(PrefixError, match="'//x'"):
+        behind_front(where, Options(prefix="//x"))
+    with pytest.raises(UsageError, match="no fix called 'apache'"):
+        behind_front(where, Options(fix=("apache",)))
+    with pytest.raises(UsageError, match="nonsense"):
+        behind_front(where, Options(trust_proxy=1, forwarded_allow_ips=("nonsense",)))
