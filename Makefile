@@ -12,13 +12,14 @@ INSTALL := install --quiet --quiet --no-compile
 READY := $(VENV)/ready-$(subst /,_,$(PYTHON))
 # What the quick tests do without is large, and installed when it is needed.
 TOOLS := $(READY)-tools
+GUESTS := $(VENV)/guests
 
 PYTEST := $(PY) -m pytest
 # What compares times runs alone, what takes long with the servers.
 QUICK := -m "not timing and not thorough"
 # These need real servers or are no tests; the runners, being processes, what is packed and what compares times
 # are tested with the Python of .venv only.
-IN_VENV := --ignore=tests/servers --ignore=tests/benchmarks
+IN_VENV := --ignore=tests/servers --ignore=tests/guests --ignore=tests/benchmarks
 IN_PROCESS := $(IN_VENV) --ignore=tests/runners --ignore=tests/packaging
 
 .PHONY: help demo test test-servers lint bench clean on-python
@@ -45,16 +46,19 @@ test: $(READY)  ## the tests, then the in-process ones on every other Python tha
 		if [ -e "$(VENV)/pythons/$$version.failed" ]; then rm "$(VENV)/pythons/$$version.failed"; status=1; fi; \
 	done < $(VENV)/pythons.txt; exit $$status
 
-test-servers: $(TOOLS)  ## what takes long: real web servers and browser, many examples; with CI set, none may be missing
+test-servers: $(TOOLS) $(GUESTS)/ready  ## what takes long: real web servers, browser, other frameworks, many examples; with CI set, none may be missing
 	$(PYTEST) tests/servers
+	$(GUESTS)/bin/python -m pytest tests/guests
 	$(PYTEST) -m thorough tests/security
 	THOROUGH=1 $(PYTEST) --numprocesses=2 --timeout=300 $(wildcard tests/core/test_*_differential.py tests/core/test_*_properties.py)
 
-lint: $(TOOLS)  ## ruff, mypy and basedpyright
+lint: $(TOOLS) $(GUESTS)/ready  ## ruff, mypy and basedpyright
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
+	$(PY) -m mypy --python-executable $(GUESTS)/bin/python tests/guests
 	$(PY) -m basedpyright
+	$(PY) -m basedpyright --pythonpath $(GUESTS)/bin/python tests/guests
 
 bench: $(TOOLS)  ## the benchmarks against other frameworks
 	$(PY) -m tests.benchmarks
@@ -77,6 +81,11 @@ $(READY): pyproject.toml
 
 $(TOOLS): $(READY)
 	$(PIP) $(INSTALL) --group dev
+	@touch $@
+
+$(GUESTS)/ready: $(READY)
+	@$(PY) -m venv --clear --without-pip $(@D)
+	$(PIP) --python $(GUESTS)/bin/python $(INSTALL) --editable . --group guests
 	@touch $@
 
 # For the rule of test alone: the in-process tests on one more Python, whose VERSION and path (BASE) it names.

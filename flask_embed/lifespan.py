@@ -46,7 +46,7 @@ class Lifespan:
         for part in parts_of(app):
             if isinstance(part.app, Gains):
                 part.app.lifespan = self
-            if is_flask_embed(part.app) and self._is_new(part.app):
+            elif is_flask_embed(part.app) and self._is_new(part.app):
                 for function in part.app.startup_funcs:
                     _run(function, "on_startup")
 

@@ -30,6 +30,7 @@ class HoldsApps(Protocol):
 
     def inner_parts(self) -> Iterable[Part]:
         """The apps directly inside, placed as this middleware sees it; the most general one first."""
+        ...
 
 
 def parts_of(app: Any) -> Iterator[Part]:

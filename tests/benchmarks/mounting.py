@@ -55,7 +55,7 @@ def _row(label: str, first: float, second: float) -> None:
 def main() -> int:
     """Print the table."""
     print(f"{'request':<44}{'ours µs':>12}{'Werkzeug µs':>14}{'ratio':>10}")
-    mounts = {f"/app{number}": _mounted for number in range(10)} | {"/app": _mounted}
+    mounts: dict[str, WSGIApplication] = {"/app": _mounted, **{f"/app{number}": _mounted for number in range(10)}}
     apps: dict[str, WSGIApplication] = {
         "ours": DispatcherMiddleware(_rest, mounts),
         "Werkzeug": WerkzeugDispatcher(_rest, mounts),
@@ -69,7 +69,7 @@ def main() -> int:
     _row("64 KB of slashes", ours, best({"Werkzeug": apps["Werkzeug"]}, slashes, 1, rounds=3)["Werkzeug"])
 
     print(f"\n{'request':<44}{'100,000 µs':>12}{'10 mounts µs':>14}{'ratio':>10}")
-    many = DispatcherMiddleware(_rest, {f"/app{number}": _mounted for number in range(100_000)} | {"/app": _mounted})
+    many = DispatcherMiddleware(_rest, {**mounts, **{f"/app{number}": _mounted for number in range(100_000)}})
     for path in ("/app/x", "/app7/x", "/none/x"):
         found = best({"many": many, "ten": apps["ours"]}, path)
         _row(path, found["many"], found["ten"])

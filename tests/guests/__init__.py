@@ -1,0 +1,1 @@
+"""Apps of other frameworks mounted in ours, and ours mounted in theirs."""
