@@ -35,7 +35,7 @@ demo: $(READY)  ## a portal of several apps on http://127.0.0.1:5000/
 # The other Pythons side by side, each in one process: their output is shown one after the other.
 test: $(READY)  ## the tests, then the in-process ones on every other Python that is installed
 	$(PYTEST) $(QUICK) --numprocesses=2 --dist=loadfile $(IN_VENV)
-	$(PYTEST) -m "timing and not thorough" tests/security
+	$(PYTEST) -m "timing and not thorough" tests/security tests/adapters tests/middleware
 	@set -e; $(PY) -m tests.pythons > $(VENV)/pythons.txt; mkdir -p $(VENV)/pythons; rm -f $(VENV)/pythons/*.failed; \
 	while read -r version path; do \
 		$(MAKE) --no-print-directory on-python VERSION="$$version" BASE="$$path" < /dev/null \

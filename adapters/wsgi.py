@@ -18,7 +18,7 @@ from contextvars import copy_context
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from flask_embed.environ import escape_controls
+from flask_embed.environ import readable
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -177,8 +177,8 @@ class _Exchange:
         environ = self.environ
         logger.exception(
             "Error while answering %s %s",
-            escape_controls(environ["REQUEST_METHOD"]),
-            escape_controls(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")),
+            readable(environ["REQUEST_METHOD"]),
+            readable(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")),
         )
         if self.ended:
             return  # close() has failed: the client has its answer

@@ -17,11 +17,11 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from flask_embed import sessions
 from flask_embed.ctx import RequestContext, current_context, has_request_context
 from flask_embed.environ import (
-    escape_controls,
     front_fault,
     host_is_trusted,
     is_loopback,
     path_only,
+    readable,
     request_host,
     text,
     url_quote,
@@ -262,9 +262,7 @@ class Flask(Registry):
         """Write the traceback of *error* to the log; neither query string nor headers, which may be secret."""
         environ = current_context().environ
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        self.logger.error(
-            "Exception on %s [%s]", escape_controls(path), escape_controls(environ["REQUEST_METHOD"]), exc_info=error
-        )
+        self.logger.error("Exception on %s [%s]", readable(path), readable(environ["REQUEST_METHOD"]), exc_info=error)
 
     def respond_to(self, error: Exception) -> Response:
         """The response to *error*. What its handler raises is answered too, at the last with a bare 500."""
@@ -470,15 +468,18 @@ def _mounted(endpoint: str, environ: WSGIEnvironment) -> tuple[Flask, str, WSGIE
     that the request came through are asked from the inside out.
     """
     name, _, own = endpoint.rpartition(":")
+    error = BuildError(endpoint, {}, None)
     around = environ
     while "flask_embed.mounts" in around:
         table, around = around["flask_embed.mounts"]
-        part = table.locate(name, environ)
-        if part is not None and not part.host.startswith("*"):
-            script_name = around.get("SCRIPT_NAME", "") + part.prefix
-            return part.app, own, {**environ, "SCRIPT_NAME": script_name}, part.host
-    error = BuildError(endpoint, {}, None)
-    error.add_note(f"No flask_embed app is mounted as {name!r} in a dispatcher that this request came through.")
+        try:
+            part = table.locate(name, environ)
+        except LookupError as reason:
+            error.add_note(f"{name!r}: {reason}")
+            continue
+        return part.app, own, {**environ, "SCRIPT_NAME": around.get("SCRIPT_NAME", "") + part.prefix}, part.host
+    if around is environ:
+        error.add_note(f"{name!r} would be the name of a mount, but no dispatcher has passed this request on.")
     raise error
 
 

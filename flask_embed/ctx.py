@@ -212,7 +212,8 @@ class RequestContext:
 
     def follow(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """*body* as the server gets it: as it is if it is whole, else with this context bound to each step."""
-        if type(body) in (list, tuple) or isinstance(body, self.environ.get("wsgi.file_wrapper", ())):
+        wrapper = self.environ.get("wsgi.file_wrapper")  # a class with most servers, a function with some
+        if type(body) in (list, tuple) or (isinstance(wrapper, type) and isinstance(body, wrapper)):
             return body
         self._streamed = True
         return StreamedBody(self, body)

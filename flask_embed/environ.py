@@ -26,6 +26,7 @@ __all__ = [
     "host_is_trusted",
     "is_loopback",
     "path_only",
+    "readable",
     "request_host",
     "text",
     "url_quote",
@@ -48,6 +49,13 @@ def text(value: str) -> str:
     if value.isascii():
         return value
     return value.encode("latin-1").decode("utf-8")
+
+
+def readable(value: str) -> str:
+    """A WSGI string on one line for a person to read: its text, bytes that are no UTF-8 and controls escaped."""
+    if not value.isascii():
+        value = value.encode("latin-1", "backslashreplace").decode("utf-8", "backslashreplace")
+    return escape_controls(value)
 
 
 def has_line_break(value: str) -> bool:

@@ -26,6 +26,8 @@ class Lifespan:
         self._lock = Lock()
         #: the apps that were started by their id, in order
         self._started: dict[int, Any] = {}
+        #: the middleware that is told when it is over
+        self._gaining: list[Gains] = []
         self._over = False
 
     def __enter__(self) -> Self:
@@ -46,6 +48,7 @@ class Lifespan:
         for part in parts_of(app):
             if isinstance(part.app, Gains):
                 part.app.lifespan = self
+                self._gaining.append(part.app)
             elif is_flask_embed(part.app) and self._is_new(part.app):
                 for function in part.app.startup_funcs:
                     _run(function, "on_startup")
@@ -63,6 +66,9 @@ class Lifespan:
         with self._lock:
             self._over = True
             started, self._started = list(self._started.values()), {}
+            gaining, self._gaining = self._gaining, []
+        for middleware in reversed(gaining):
+            _run(middleware.ended, "closing")
         for app in reversed(started):
             for function in reversed(app.shutdown_funcs):
                 _run(function, "on_shutdown")
@@ -78,6 +84,9 @@ class Gains:
         """Start *app* if the worker is serving already."""
         if self.lifespan is not None:
             self.lifespan.add(app)
+
+    def ended(self) -> None:
+        """Called before the apps are shut down: for what has to be closed besides."""
 
 
 def lifespan(app: Any) -> Lifespan:

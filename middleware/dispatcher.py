@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,8 @@ __all__ = ["DispatcherMiddleware", "Mount"]
 class Mount:
     """An app at its place."""
 
-    #: how people write the place: ``/shop``, ``example.com/shop``, ``/`` for the app that gets the rest
+    #: how people write the place: ``/shop``, ``example.com/shop``; ``/`` for what gets the rest, empty if it is the
+    #: dispatcher's own app
     key: str
     #: as :func:`~flask_embed.middleware.hosts.normalize_host` gives it; empty for any host
     host: str
@@ -37,7 +38,7 @@ class Mount:
     prefix: str
     #: characters of the prefix
     length: int
-    #: what ``url_for("name:endpoint")`` calls it
+    #: what ``url_for("name:endpoint")`` calls it besides the key; empty if nobody has given it a name
     name: str
     #: what is called
     app: WSGIApplication
@@ -71,15 +72,8 @@ class DispatcherMiddleware(Gains):
         self, app: WSGIApplication | None = None, mounts: Mapping[str, WSGIApplication | str] | None = None
     ) -> None:
         self._lock = Lock()
-        made: dict[tuple[str, str], Mount] = {}
-        for key, mounted in [*([] if app is None else [("/", app)]), *(mounts or {}).items()]:
-            mount = _made(key, mounted)
-            if (mount.host, mount.prefix) in made:
-                raise _taken(key)
-            made[mount.host, mount.prefix] = mount
-        self._table = _Table(made)
-        #: what is mounted by key; setting an item mounts or replaces at once, deleting one unmounts
-        self.mounts: MutableMapping[str, Any] = _Mounts(self)
+        self._table = _Table(_all_made([*([] if app is None else [("", app)]), *(mounts or {}).items()]))
+        self._mounts = _Mounts(self)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         table = self._table
@@ -102,11 +96,29 @@ class DispatcherMiddleware(Gains):
         mount = self._table.by_place.get(("", ""))
         return not_found if mount is None else mount.app
 
+    @property
+    def mounts(self) -> MutableMapping[str, Any]:
+        """What is mounted by key, without :attr:`app`; setting an item mounts or replaces, deleting one unmounts.
+
+        Another mapping that is assigned takes the place of all of them at once.
+        """
+        return self._mounts
+
+    @mounts.setter
+    def mounts(self, mounts: Mapping[str, WSGIApplication | str]) -> None:
+        made = _all_made(mounts.items())
+        with self._lock:
+            own = self._table.by_place.get(("", ""))
+            kept = {} if own is None or own.key else {("", ""): own}
+            self._table = _Table(kept | made)
+        for mount in made.values():
+            self.gained(mount.app)
+
     def mount(self, prefix: str, app: WSGIApplication | str, name: str | None = None) -> None:
         """Serve *app* at *prefix*, a key as in the class's description, from the next request on.
 
-        *name* is what ``url_for("name:endpoint")`` calls it: ``"blog"`` for ``"/blog"`` if it is not given. PrefixError
-        if the place or the name is taken.
+        *name* is what ``url_for("name:endpoint")`` calls it, besides ``"/blog"`` and ``"blog"`` for one at ``/blog``.
+        PrefixError if the place or the name is taken.
         """
         mount = _made(prefix, app, name)
         with self._lock:
@@ -117,6 +129,9 @@ class DispatcherMiddleware(Gains):
 
     def _replace(self, mount: Mount) -> None:
         with self._lock:
+            before = self._table.by_place.get((mount.host, mount.prefix))
+            if before is not None:
+                mount = replace(mount, name=before.name)
             self._table = self._table.with_mount(mount)
         self.gained(mount.app)
 
@@ -133,14 +148,19 @@ class DispatcherMiddleware(Gains):
 
         *script_name* is where this dispatcher itself will be mounted, as text, for factories that take their prefix.
         """
-        for mount in list(self._table.by_place.values()):
-            if isinstance(mount.app, LazyApp):
+        for part in parts_of(self):
+            if isinstance(part.app, LazyApp):
+                key = " > ".join(key or "/" for key in part.keys)
                 try:
-                    mount.app.load(script_name + text(mount.prefix))
+                    part.app.load(script_name + text(part.prefix))
                 except LoadError as error:
-                    raise LoadError(f"the mount {mount.key!r}: {error}") from None
+                    raise LoadError(f"the mount {key!r}: {error}") from None
+                except SystemExit as error:
+                    raise LoadError(
+                        f"the mount {key!r}: importing {part.app.target} ends the process ({error})"
+                    ) from error
                 except Exception as error:
-                    error.add_note(f"This happened while the app of the mount {mount.key!r} was loaded.")
+                    error.add_note(f"This happened while the app of the mount {key!r} was loaded.")
                     raise
 
     def find_mount(self, environ: WSGIEnvironment) -> Mount | None:
@@ -174,32 +194,51 @@ class DispatcherMiddleware(Gains):
         return iter_rules(self)
 
 
+def _all_made(mounts: Iterable[tuple[str, WSGIApplication | str]]) -> dict[tuple[str, str], Mount]:
+    """The mounts of these apps by place; PrefixError for two at one."""
+    made: dict[tuple[str, str], Mount] = {}
+    for key, mounted in mounts:
+        mount = _made(key, mounted)
+        if (mount.host, mount.prefix) in made:
+            raise _taken(key)
+        made[mount.host, mount.prefix] = mount
+    return made
+
+
 def _made(key: str, app: WSGIApplication | str, name: str | None = None) -> Mount:
     """The mount of *app* at *key*; PrefixError, TypeError or LoadError, with the key, for what cannot be one."""
     host, prefix = _place(key)
-    written = f"{host}{text(prefix)}" if prefix else f"{host}/"
-    if name is None:
-        name = written.strip("/")
-    elif not name or ":" in name:
+    written = f"{host}{text(prefix)}" if prefix else f"{host}{'/' if key else ''}"
+    if name is not None and (not name or ":" in name):
         raise PrefixError(f"the name {name!r} of the mount {key!r} is empty or holds a ':'; write one like 'blog'")
     if isinstance(app, str):
         try:
-            return Mount(written, host, prefix, len(prefix), name, LazyApp(app), app)
+            called: WSGIApplication = LazyApp(app)
         except LoadError as error:
             raise LoadError(f"the mount {key!r}: {error}") from None
-    if not callable(app):
+    elif callable(app):
+        called = app
+    else:
         raise TypeError(f"what is to be mounted at {key!r} is no WSGI app: {app!r}")
-    return Mount(written, host, prefix, len(prefix), name, app, app)
+    return Mount(written, host, prefix, len(prefix), name or "", called, app)
 
 
 def _place(key: str) -> tuple[str, str]:
     """Host and prefix of a key, as the table knows them."""
+    if not isinstance(key, str):
+        raise TypeError(f"the key {key!r} is no text; write '/shop' or 'example.com/shop'")
     if not key or key.startswith("/"):
         return "", normalize_prefix(key)
+    _, mark, rest = key.partition("://")
+    if mark:
+        raise PrefixError(f"the key {key!r} has a scheme; a mount is for http and https alike, so write {rest!r}")
     host, slash, path = key.partition("/")
     if not slash:
         raise PrefixError(f"the key {key!r} has no slash; write '/{key}' for a path, '{key}/' for a host")
-    return normalize_host(host), normalize_prefix(slash + path)
+    try:
+        return normalize_host(host), normalize_prefix(slash + path)
+    except PrefixError as error:
+        raise PrefixError(f"the key {key!r}: {error}") from None
 
 
 def _taken(key: str) -> PrefixError:
@@ -234,11 +273,15 @@ class _Table(_Paths):
         self.by_name: dict[str, Mount] = {}
         by_host: dict[str, dict[str, Mount]] = {"": {}}
         for (host, prefix), mount in by_place.items():
+            by_host.setdefault(host, {})[prefix] = mount
             if mount.name in self.by_name:
                 other = self.by_name[mount.name].key
                 raise PrefixError(f"the mounts {other!r} and {mount.key!r} are both called {mount.name!r}; rename one")
-            self.by_name[mount.name] = mount
-            by_host.setdefault(host, {})[prefix] = mount
+            if mount.name:
+                self.by_name[mount.name] = mount
+        for mount in sorted(by_place.values(), key=lambda mount: mount.host):  # "/blog" is "blog" before "blog/" is
+            self.by_name.setdefault(mount.key or "/", mount)
+            self.by_name.setdefault(mount.key.strip("/"), mount)
         super().__init__(by_host.pop(""))
         self.hosts = {host: _Paths(mounts) for host, mounts in by_host.items()}
 
@@ -261,68 +304,89 @@ class _Table(_Paths):
                         return mount
         return longest_match(path, self.mounts, self.depth, self.rest)
 
-    def locate(self, name: str, environ: WSGIEnvironment) -> Part | None:
+    def locate(self, name: str, environ: WSGIEnvironment) -> Part:
         """Where the app is that ``url_for`` calls *name*; ``outer:inner`` for one in a dispatcher that is mounted.
 
         Its prefix is counted from this dispatcher; a host stands there only if the request was sent to another one.
-        None if there is no flask_embed app of that name.
+        LookupError, which says why, if there is no flask_embed app of that name, or if no URL leads to it.
         """
-        part = self._named(name)
-        if part is not None and part.host and part.host in host_keys(environ):
-            return part._replace(host="")
-        return part
+        mount, inner = self._mount_called(name)
+        part = _flask_embed_app(mount, inner)
+        there = environ
+        if part.host and part.host not in host_keys(environ):
+            if part.host.startswith("*"):
+                raise LookupError(f"It is mounted for many hosts, {part.host!r}, and this request is for another one.")
+            there = {**environ, "HTTP_HOST": part.host}
+        if self.find(part.prefix + "/", there) is not mount:
+            raise LookupError(f"No URL on this host leads to the mount {mount.key!r}: another one is in front of it.")
+        return part if there is not environ else part._replace(host="")
 
-    def _named(self, name: str) -> Part | None:
-        mount = self.by_name.get(name)
-        if mount is not None:
-            for part in _at_the_root_of(mount):
-                if is_flask_embed(part.app):
-                    return part
-            return None
+    def _mount_called(self, name: str) -> tuple[Mount, str | None]:
+        """The mount that *name* begins with, and the rest of the name, for a dispatcher inside; None if it has none."""
+        if name in self.by_name:
+            return self.by_name[name], None
         for end, character in enumerate(name):
-            mount = self.by_name.get(name[:end]) if character == ":" else None
-            if mount is not None:
-                for part in _at_the_root_of(mount):
-                    if isinstance(part.app, DispatcherMiddleware):
-                        found = part.app._table._named(name[end + 1 :])
-                        if found is not None:
-                            return Part(found.app, part.prefix + found.prefix, found.host or part.host)
-        return None
+            if character == ":" and name[:end] in self.by_name:
+                return self.by_name[name[:end]], name[end + 1 :]
+        raise LookupError(
+            "No flask_embed app is mounted under that name in a dispatcher that this request came through."
+        )
+
+
+def _flask_embed_app(mount: Mount, inner: str | None) -> Part:
+    """The flask_embed app of a mount, or the one that its dispatcher calls *inner*; LookupError if there is none."""
+    for part in _at_the_root_of(mount):
+        if isinstance(part.app, LazyApp) and part.app.app is None:
+            raise LookupError(
+                f"The app of {mount.key!r} is imported with its first request, or by preload() before it."
+            )
+        if inner is not None and isinstance(part.app, DispatcherMiddleware):
+            found = _flask_embed_app(*part.app._table._mount_called(inner))
+            return Part(found.app, part.prefix + found.prefix, found.host or part.host)
+        if inner is None and is_flask_embed(part.app):
+            return part
+    what = "flask_embed app" if inner is None else "dispatcher"
+    raise LookupError(f"What is mounted at {mount.key or '/'!r} is no {what}.")
 
 
 def _at_the_root_of(mount: Mount) -> Iterator[Part]:
     """The app of a mount and those inside it that get what no other mount gets, placed in the dispatcher."""
     for part in parts_of(mount.app):
-        if all(key == "/" for key in part.keys):
+        if all(key in ("", "/") for key in part.keys):
             yield Part(part.app, mount.prefix + part.prefix, part.host or mount.host)
 
 
 class _Mounts(MutableMapping[str, Any]):
-    """The mounts of a dispatcher as a mapping; the app for the rest is not among them."""
+    """The mounts of a dispatcher as a mapping; the dispatcher's own app is not among them."""
 
     def __init__(self, dispatcher: DispatcherMiddleware) -> None:
         self._dispatcher = dispatcher
 
-    def _by_place(self) -> dict[tuple[str, str], Mount]:
-        return self._dispatcher._table.by_place
-
     def __getitem__(self, prefix: str) -> WSGIApplication | str:
-        try:
-            return self._by_place()[_place(prefix)].given
-        except (KeyError, PrefixError):
-            raise KeyError(prefix) from None
+        return self._at(prefix).given
 
     def __setitem__(self, prefix: str, app: WSGIApplication | str) -> None:
         self._dispatcher._replace(_made(prefix, app))
 
     def __delitem__(self, prefix: str) -> None:
+        self._at(prefix)
         self._dispatcher.unmount(prefix)
 
     def __iter__(self) -> Iterator[str]:
-        return (mount.key for place, mount in self._by_place().items() if place != ("", ""))
+        return (mount.key for mount in self._dispatcher.iter_mounts() if mount.key)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
     def __repr__(self) -> str:
         return f"<mounts {dict(self)!r}>"
+
+    def _at(self, prefix: str) -> Mount:
+        """The mount with this key; KeyError if there is none, also if there never can be one."""
+        try:
+            mount = self._dispatcher._table.by_place[_place(prefix)]
+        except (KeyError, PrefixError, TypeError):
+            raise KeyError(prefix) from None
+        if not mount.key:
+            raise KeyError(prefix)
+        return mount

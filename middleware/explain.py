@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from types import MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import RequestRedirect
 
-from flask_embed.environ import text
+from flask_embed.environ import escape_controls, host_is_trusted, readable, request_host
+from flask_embed.errors import PrefixError
 from flask_embed.middleware.dispatcher import DispatcherMiddleware, Mount
-from flask_embed.middleware.hosts import host_keys
+from flask_embed.middleware.hosts import host_keys, normalize_host
 from flask_embed.middleware.lazy import LazyApp
 from flask_embed.middleware.prefix import PrefixMiddleware, below
 from flask_embed.middleware.strict import StrictEnviron, environ_fault
+from flask_embed.middleware.tenants import PathDispatcher, SubdomainDispatcher
 from flask_embed.parts import is_flask_embed, parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from _typeshed.wsgi import WSGIEnvironment
 
@@ -61,7 +64,7 @@ class Explanation:
             lines.append(f"  {'not' if place == 0 else '':<12} {key}: {reason}")
         if len(self.losers) > len(shown):
             lines.append(f"  {'':<12} and {len(self.losers) - len(shown)} mounts more")
-        return "\n".join(lines)
+        return "\n".join(map(escape_controls, lines))
 
 
 class PublicRule(NamedTuple):
@@ -84,51 +87,87 @@ def explain(app: Any, url: str, method: str = "GET", *, losers: bool = True) -> 
     *losers* the mounts that were passed over are not looked at, which costs as much as there are.
     """
     found = Explanation(method.upper(), url)
-    environ = _environ(url, found.method)
-    seen: set[int] = set()
-    while app is not None:
-        found.app = app
-        seen.add(id(app))
-        app = _step(app, environ, found, seen, losers)
-    found.script_name, found.path_info = (_shown(environ[key]) for key in ("SCRIPT_NAME", "PATH_INFO"))
+    _follow(app, _environ(url, found.method), found, losers)
     return found
 
 
+def _follow(app: Any, environ: WSGIEnvironment, found: Explanation, losers: bool) -> None:
+    """Walk with a request from the outermost app to the one that answers."""
+    on_the_way: list[Any] = []
+    passed: set[tuple[int, str]] = set()
+    while app is not None:
+        at = (id(app), environ["PATH_INFO"])
+        if at in passed:
+            found.app, found.outcome = None, "nothing: what is mounted there leads to itself again"
+            break
+        passed.add(at)
+        on_the_way.append(app)
+        found.app = app
+        app = _step(app, environ, found, on_the_way, losers)
+    found.script_name, found.path_info = (readable(environ[key]) for key in ("SCRIPT_NAME", "PATH_INFO"))
+
+
 def _environ(url: str, method: str) -> WSGIEnvironment:
-    """What a server would make of the URL, as far as it matters here."""
-    parts = urlsplit(url)
-    if (
-        parts.scheme not in ("", "http", "https")
-        or (parts.scheme and not parts.netloc)
-        or not f"{parts.path}/"[0] == "/"
-    ):
-        raise ValueError(f"{url!r} is neither a path nor a URL; write '/shop/cart' or 'http://example.com/shop/cart'")
+    """What a server would make of the URL."""
+    scheme, host, target = "http", "", url
+    if not url.startswith("/"):
+        scheme, mark, rest = url.partition("://")
+        authority = re.split("[/?#]", rest, maxsplit=1)[0]
+        host = _sent(authority.rpartition("@")[2])  # who logs in is no part of the Host
+        target = rest[len(authority) :] or "/"
+        scheme = scheme.lower()
+        if not mark or scheme not in ("http", "https") or not host:
+            raise ValueError(
+                f"{url!r} is neither a path nor a URL; write '/shop/cart' or 'http://example.com/shop/cart'"
+            )
+    path, _, query = target.partition("#")[0].partition("?")
+    return _request(method, unquote_to_bytes(path or "/").decode("latin-1"), scheme, host, query)
+
+
+def _sent(host: str) -> str:
+    """The Host header that a browser sends for *host*; empty if it is none."""
+    try:
+        normalized = normalize_host(host)
+    except PrefixError:
+        return ""
+    return host if host.isascii() else normalized
+
+
+def _request(method: str, path: str, scheme: str, host: str, query: str = "") -> WSGIEnvironment:
+    """The environ of a request for *path*, a WSGI string; without a host it is for none that a mount may have."""
     return {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(parts.path or "/").decode("latin-1"),
-        "QUERY_STRING": parts.query,
-        "HTTP_HOST": parts.netloc,
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "443" if parts.scheme == "https" else "80",
-        "wsgi.url_scheme": parts.scheme or "http",
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "HTTP_HOST": host,
+        "SERVER_NAME": "",
+        "SERVER_PORT": "443" if scheme == "https" else "80",
+        "wsgi.url_scheme": scheme,
     }
 
 
-def _step(app: Any, environ: WSGIEnvironment, found: Explanation, seen: set[int], losers: bool) -> Any:
+def _step(app: Any, environ: WSGIEnvironment, found: Explanation, on_the_way: list[Any], losers: bool) -> Any:
     """Where *app* passes the request on to, with what it would change in the environ; None if it ends there."""
     if isinstance(app, MethodType):
-        return app.__self__
+        owner = app.__self__
+        if not (is_flask_embed(owner) and any(owner is one for one in on_the_way)):
+            return owner
+        found.app = owner  # its own wsgi_app, with middleware around
+        found.outcome = _answer(owner, environ, found)
+        return None
     if isinstance(app, DispatcherMiddleware):
         return _through_dispatcher(app, environ, found, losers)
     if isinstance(app, PrefixMiddleware):
         rest = environ["PATH_INFO"] if app.mode == "stripped" else below(environ["PATH_INFO"], app.prefix)
         if rest is None:
-            found.outcome = f"404: the path is not below the prefix {_shown(app.prefix)}"
+            found.outcome = f"404: the path is not below the prefix {readable(app.prefix)}"
             return None
         environ["SCRIPT_NAME"] += app.prefix
         environ["PATH_INFO"] = rest
         return app.app
+    if isinstance(app, PathDispatcher | SubdomainDispatcher):
+        return _through_tenants(app, environ, found)
     if isinstance(app, LazyApp) and app.app is None:
         found.outcome = f"{app.target}, which is imported with its first request"
         return None
@@ -137,7 +176,7 @@ def _step(app: Any, environ: WSGIEnvironment, found: Explanation, seen: set[int]
         return None
     for name in ("wsgi_app", "app"):
         inner = vars(app).get(name) if hasattr(app, "__dict__") else None
-        if callable(inner) and id(getattr(inner, "__self__", inner)) not in seen:
+        if callable(inner):
             return inner
     found.outcome = _answer(app, environ, found) if is_flask_embed(app) else f"whatever {app!r} answers"
     return None
@@ -152,10 +191,24 @@ def _through_dispatcher(app: DispatcherMiddleware, environ: WSGIEnvironment, fou
     if mount is None:
         found.outcome = "404: no mount is for this path, and there is no app for the rest"
         return None
-    found.mounts.append(mount.key)
+    found.mounts.append(mount.key or "/")
     environ["SCRIPT_NAME"] += mount.prefix
     environ["PATH_INFO"] = path[len(mount.prefix) :]
     return mount.app
+
+
+def _through_tenants(app: PathDispatcher | SubdomainDispatcher, environ: WSGIEnvironment, found: Explanation) -> Any:
+    place = app.place_of(environ)
+    if place is None:
+        return app.default_app
+    name, prefix = place
+    environ["SCRIPT_NAME"] += prefix
+    environ["PATH_INFO"] = environ["PATH_INFO"][len(prefix) :]
+    tenant = app.apps.get(name)
+    if tenant is None:
+        found.app = None
+        found.outcome = f"the app that is created for {name!r}, or the default app if there is no such tenant"
+    return tenant
 
 
 def _why_not(other: Mount, winner: Mount | None, path: str, hosts: tuple[str, ...]) -> str:
@@ -175,11 +228,15 @@ def _answer(app: Any, environ: WSGIEnvironment, found: Explanation) -> str:
     fault = environ_fault(environ)
     if fault is not None:
         return f"400: {fault}"
+    if app.trusted_hosts is not None and not host_is_trusted(request_host(environ), app.trusted_hosts):
+        return f"400: the host is not among the trusted_hosts of {app.package_name!r}"
     try:
         rule, values = app.url_map.match(environ, app.server_name)
     except RequestRedirect as redirect:
         return f"{redirect.code} to {redirect.new_url}"
     except MethodNotAllowed as error:
+        if found.method == "OPTIONS":
+            return f"the methods of this path: {', '.join(sorted(error.valid_methods or ()))}"
         return (
             f"405: {found.method} is not among the methods of this path, {', '.join(sorted(error.valid_methods or ()))}"
         )
@@ -194,24 +251,25 @@ def iter_rules(app: Any) -> Iterator[PublicRule]:
     for part in parts_of(app):
         if is_flask_embed(part.app):
             for rule in part.app.url_map.iter_rules():
-                path = f"{part.host}{_shown(part.prefix)}{rule.rule}"
+                path = f"{part.host}{readable(part.prefix)}{rule.rule}"
                 methods = tuple(sorted(rule.methods or ()))
-                yield PublicRule(path, methods, rule.endpoint, part.keys, _shadow(app, part.app, path, part.host))
+                keys = tuple(key or "/" for key in part.keys)
+                yield PublicRule(path, methods, rule.endpoint, keys, _shadow(app, keys, path, part.host))
 
 
-def _shadow(outermost: Any, app: Any, path: str, host: str) -> str:
-    """The mount that gets what the rule with this path could match; empty if *app* gets it."""
+def _shadow(outermost: Any, keys: tuple[str, ...], path: str, host: str) -> str:
+    """The mount that gets what the rule with this path could match; empty if the app at these *keys* gets it."""
     literal, variable, _ = path.removeprefix(host).partition("<")
     if variable:
         literal = literal[: literal.rfind("/") + 1]  # "/shop<name>" also matches what is not below "/shop"
-    asked = f"http://{host.replace('*', 'any')}{literal}" if host else literal
-    found = explain(outermost, asked, losers=False)
-    return "" if found.app is app or not found.mounts else found.mounts[-1]
+    found = Explanation("GET", path)
+    wsgi_path = literal.encode("utf-8", "replace").decode("latin-1")
+    _follow(outermost, _request("GET", wsgi_path, "http", host.replace("*", "any-other-name")), found, losers=False)
+    if found.app is None or _without_rest(found.mounts) == _without_rest(keys):
+        return ""
+    return found.mounts[-1] if found.mounts else ""
 
 
-def _shown(value: str) -> str:
-    """The text of a WSGI string, also if its bytes are no UTF-8."""
-    try:
-        return text(value)
-    except UnicodeError:
-        return value.encode("latin-1").decode("utf-8", "backslashreplace")
+def _without_rest(keys: Iterable[str]) -> list[str]:
+    """Keys without those of apps for the rest: an app that holds its dispatcher is such a one in it, too."""
+    return [key for key in keys if key != "/"]

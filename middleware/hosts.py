@@ -7,7 +7,7 @@ IPv6 in its shortest form (RFC 5952).
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from flask_embed.environ import front_fault, request_host
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["host_keys", "normalize_host", "split_port"]
 
 
+#: letters that IDNA 2003 folds, as Python and old browsers do, and IDNA 2008 keeps (UTS 46 section 2.3)
+_DEVIATIONS = frozenset("ßς\u200c\u200d")
+
+
 def normalize_host(host: str) -> str:
     """The form in which the host of a mount is compared; :exc:`PrefixError` for what is no host.
 
@@ -28,9 +32,13 @@ def normalize_host(host: str) -> str:
     >>> normalize_host("WWW.Example.com.")
     'www.example.com'
     """
+    if ":" in host and host[0] != "[" and _is_address(host):
+        raise PrefixError(f"the host {host!r} is an address of IPv6 without its brackets; write '[{host}]'")
     wildcard = "*." if host.startswith("*.") else ""
     name, port = split_port(host.removeprefix("*."))
     if not name.isascii():
+        if _DEVIATIONS.intersection(name):
+            raise PrefixError(f"the host {host!r} is not the same for all browsers; write its form with 'xn--'")
         try:
             name = name.encode("idna").decode("ascii")
         except UnicodeError:
@@ -38,8 +46,11 @@ def normalize_host(host: str) -> str:
     shown = f"{name}:{port}" if port else name
     if "*" in name:
         raise PrefixError(f"the host {host!r} holds a '*' that is not its whole first label; write '*.example.com'")
-    if front_fault(shown, "") is not None or "" in name.removesuffix(".").split(".") or not name:
-        raise PrefixError(f"the host {host!r} is none; write 'example.com', 'example.com:8080' or '*.example.com'")
+    is_none = front_fault(shown, "") is not None or "" in name.removesuffix(".").split(".")
+    if is_none or (name.startswith("[") and not ("]" in host and _is_address_of_ipv6(name[1:-1]))):
+        raise PrefixError(
+            f"the host {host!r} is none; write 'example.com', 'example.com:8080', '[::1]:8080' or '*.example.com'"
+        )
     if wildcard and _is_address(name):
         raise PrefixError(f"the host {host!r} is an address, which has no names below it; write it without '*.'")
     if port and not 0 < int(port) < 65536:
@@ -50,15 +61,22 @@ def normalize_host(host: str) -> str:
 def host_keys(environ: WSGIEnvironment) -> tuple[str, ...]:
     """The hosts that a mount for this request may have, the most exact one first.
 
-    With its port and without, then with a wildcard for each of the domains that it lies below.
+    With its port and without, then with a wildcard for each of the domains that it lies below. None for a Host that
+    is none: the app that the path leads to will refuse the request.
     """
+    if front_fault(environ.get("HTTP_HOST", ""), "") is not None:
+        return ()
     return _host_keys(request_host(environ), environ.get("wsgi.url_scheme", "http"))
 
 
 @lru_cache(maxsize=128)
 def _host_keys(host: str, scheme: str) -> tuple[str, ...]:
     name, port = split_port(host)
-    name, port = _compared(name), port or ("443" if scheme == "https" else "80")
+    name = _compared(name)
+    # Without a Host the port is the server's, and that of a socket file may be anything.
+    port = str(int(port)) if port.isascii() and port.isdigit() else ("443" if scheme == "https" else "80")
+    if "" in name.split("."):
+        return ()
     names = [name]
     if not _is_address(name):
         parent = name.partition(".")[2]
@@ -84,6 +102,14 @@ def _compared(name: str) -> str:
         except ValueError:
             return name.lower()
     return name.lower().removesuffix(".")
+
+
+def _is_address_of_ipv6(name: str) -> bool:
+    try:
+        IPv6Address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_address(name: str) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from threading import Lock
+from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from flask_embed.environ import text
+from flask_embed.environ import front_fault, text
 from flask_embed.lifespan import Gains
 from flask_embed.loading import check_target, load_app
+from flask_embed.middleware.strict import bad_request
 from flask_embed.parts import Part
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ class LazyApp(Gains):
         self.target = target
         #: what was loaded, None before
         self.app: WSGIApplication | None = None
-        self._lock = Lock()
+        self._lock = RLock()
+        #: whether the thread that has the lock is importing the app
+        self._loading = False
         self._failed_at = float("-inf")
 
     def __repr__(self) -> str:
@@ -48,7 +51,10 @@ class LazyApp(Gains):
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         app = self.app
         if app is None:
-            app = self._try_to_load(text(environ.get("SCRIPT_NAME", "")))
+            script_name = environ.get("SCRIPT_NAME", "")
+            if front_fault("", script_name) is not None:
+                return bad_request(environ, start_response)  # as the app would answer, were it there
+            app = self._try_to_load(text(script_name))
         return app(environ, start_response)
 
     def inner_parts(self) -> Iterable[Part]:
@@ -62,14 +68,20 @@ class LazyApp(Gains):
 
     def _load(self, prefix: str) -> WSGIApplication:
         if self.app is None:
-            app = load_app(self.target, prefix)
-            self.gained(app)
-            self.app = app
+            if self._loading:
+                raise RuntimeError(f"importing {self.target} asks for the app that it is about to make")
+            self._loading = True
+            try:
+                app = load_app(self.target, prefix)
+                self.gained(app)
+                self.app = app
+            finally:
+                self._loading = False
         return self.app
 
     def _try_to_load(self, prefix: str) -> WSGIApplication:
         with self._lock:
-            if self.app is None and monotonic() < self._failed_at + RETRY_AFTER:
+            if self.app is None and (self._loading or monotonic() < self._failed_at + RETRY_AFTER):
                 return unavailable
             try:
                 return self._load(prefix)

@@ -10,7 +10,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from flask_embed.environ import escape_controls
+from flask_embed.environ import readable
 from flask_embed.errors import PrefixError
 from flask_embed.parts import Part
 
@@ -152,7 +152,7 @@ class PrefixMiddleware:
             _logger.warning(
                 "The path %r is not below the prefix %r. The front is expected to send the whole path (verbatim); "
                 "if it takes the prefix off, use the mode 'stripped'. Other such paths are not logged.",
-                escape_controls(path),
-                self.prefix,
+                readable(path),
+                readable(self.prefix),
             )
         return not_found(environ, start_response)

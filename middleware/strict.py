@@ -9,7 +9,7 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
-from flask_embed.environ import escape_controls, front_fault
+from flask_embed.environ import front_fault, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +46,7 @@ class StrictEnviron:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         fault = environ_fault(environ)
         if fault is not None:
-            _logger.warning("Refused a request from %s: %s", escape_controls(environ.get("REMOTE_ADDR", "-")), fault)
+            _logger.warning("Refused a request from %s: %s", readable(environ.get("REMOTE_ADDR", "-")), fault)
             return bad_request(environ, start_response)
         if "HTTP_PROXY" in environ:
             environ = environ.copy()
@@ -73,7 +73,7 @@ def environ_fault(environ: WSGIEnvironment) -> str | None:
     for key, value in environ.items():
         # The three tests in this order cost least: most values are short, and few keys are those of certificates.
         if type(value) is str and _LINE_BREAK.search(value) is not None and not key.startswith("SSL_"):
-            return f"there is a line break or NUL in {escape_controls(key)}"
+            return f"there is a line break or NUL in {readable(key)}"
     return None
 
 

@@ -234,3 +234,12 @@ def test_an_after_request_function_may_replace_the_response() -> None:
     app.after_request(lambda response: Response("new", 201))
     answer = app.test_client().get("/")
     assert (answer.status_code, answer.text) == (201, "new")
+
+
+def test_a_file_wrapper_that_is_a_function_is_no_trouble() -> None:
+    app = Flask(__name__)
+    app.add_url_rule("/", "index", view_func=lambda: (part for part in ("a", "b")))
+
+    response = app.test_client().get("/", environ_overrides={"wsgi.file_wrapper": lambda file, size=1: file})
+
+    assert response.text == "ab"

@@ -10,7 +10,7 @@ from werkzeug.test import Client
 
 from flask_embed import Flask
 from flask_embed.lifespan import lifespan
-from flask_embed.middleware import DispatcherMiddleware, PrefixMiddleware, StrictEnviron
+from flask_embed.middleware import DispatcherMiddleware, PathDispatcher, PrefixMiddleware, StrictEnviron
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,3 +147,13 @@ def test_a_lazy_app_starts_when_it_is_imported(
 
     module: Any = import_module("lazy_guest")
     assert module.calls == ["up", "down"]
+
+
+def test_the_apps_of_tenants_are_shut_down_with_the_rest(make: Callable[[str], Flask], calls: list[str]) -> None:
+    dispatcher = DispatcherMiddleware(make("site"), {"/wiki": PathDispatcher(None, make)})
+    with lifespan(dispatcher):
+        assert Client(dispatcher).get("/wiki/ada/").status_code == 404
+        assert calls == ["site up 1", "site up 2", "ada up 1", "ada up 2"]
+        calls.clear()
+
+    assert calls == ["ada down 2", "ada down 1", "site down 2", "site down 1"]

@@ -163,6 +163,11 @@ RULES = (
         may=LEAVES,
     ),
     Rule(
+        ("adapters/fronts.py",),
+        "how fronts read a request target: strings in, strings out, the standard library alone",
+        never=NETWORK,
+    ),
+    Rule(
         ("adapters/front.py",),
         "the order around an app may import middleware and options, and the fixers inside functions",
         may=(*LEAVES, *OPTIONS, *MIDDLEWARE),
@@ -177,8 +182,8 @@ RULES = (
     adapter("tornado_server", "tornado"),
     adapter("fastcgi_server", "flask_embed.adapters.fcgi_records", "flup"),
     adapter("cgi_handler"),
-    adapter("lighttpd"),
-    adapter("nginx"),
+    adapter("lighttpd", "flask_embed.adapters.fronts"),
+    adapter("nginx", "flask_embed.adapters.fronts"),
     adapter("proxy"),
     adapter("sqlalchemy_session", "sqlalchemy"),
 )

@@ -19,6 +19,7 @@ from flask_embed import (
     render_template_string,
     request,
 )
+from flask_embed.environ import readable
 from flask_embed.middleware import DispatcherMiddleware, PrefixMiddleware
 from tests.security.calls import call, environ_of, wsgi
 from tests.security.checks import absent, check, equal, one_of, present
@@ -552,3 +553,18 @@ def test_row_108_handlers_that_abort_into_each_other_come_to_an_end(app: Flask) 
     app.errorhandler(410)(lambda: abort(404))
 
     one_of(call(app, "/missing").status, (404, 410, 500))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("/plain", "/plain"),
+        ("/b\xc3\xbcro/\xe2\x82\xac", "/büro/€"),
+        ("/\xff", "/\\xff"),
+        ("/a\nb\x1b", "/a\\nb\\x1b"),
+        ("/\xe2\x80\xa8", "/\\u2028"),
+        ("/\u20ac", "/\\u20ac"),
+    ],
+)
+def test_row_106_a_path_is_readable_in_a_log(value: str, shown: str) -> None:
+    equal(readable(value), shown)
