@@ -24,12 +24,13 @@ def behind_front(app: WSGIApplication, options: Options) -> WSGIApplication:
 
     A request goes through what the options ask for: the fixers for the front, ProxyFix, the strict gate (always), the
     prefix that the front has stripped, the prefix that it sends. So the gate judges what the fixers made, and no
-    prefix is compared with a path that the gate would refuse. :exc:`~flask_embed.errors.PrefixError` or
-    :exc:`~flask_embed.errors.UsageError` for an option that cannot be.
+    prefix is compared with a path that the gate would refuse. The fixer ``nginx-path-info`` puts the stripped prefix
+    in its place itself. :exc:`~flask_embed.errors.PrefixError` or :exc:`~flask_embed.errors.UsageError` for an option
+    that cannot be.
     """
     if options.prefix:
         app = PrefixMiddleware(app, options.prefix)
-    if options.script_name:
+    if options.script_name and "nginx-path-info" not in options.fix:
         app = PrefixMiddleware(app, options.script_name, "stripped")
     app = StrictEnviron(app)
     if options.trust_proxy:
@@ -41,11 +42,11 @@ def behind_front(app: WSGIApplication, options: Options) -> WSGIApplication:
         except ValueError as error:
             raise UsageError(str(error)) from None
     for name in reversed(options.fix):
-        app = _fixed(app, name)
+        app = _fixed(app, name, options)
     return app
 
 
-def _fixed(app: WSGIApplication, name: str) -> WSGIApplication:
+def _fixed(app: WSGIApplication, name: str, options: Options) -> WSGIApplication:
     if name == "lighttpd-root":
         from flask_embed.adapters.lighttpd import LighttpdCGIRootFix
 
@@ -53,7 +54,7 @@ def _fixed(app: WSGIApplication, name: str) -> WSGIApplication:
     if name == "nginx-path-info":
         from flask_embed.adapters.nginx import PathInfoFromRequestUriFix
 
-        return PathInfoFromRequestUriFix(app)
+        return PathInfoFromRequestUriFix(app, options.script_name or None)
     raise UsageError(f"there is no fix called {name!r}; there are {', '.join(FIXES)}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask_embed.adapters.fronts import merge_slashes, resolve_dots, target_path
+from flask_embed.adapters.targets import merge_slashes, resolve_dots, target_path
 from flask_embed.middleware.prefix import below, normalize_prefix
 
 if TYPE_CHECKING:

@@ -37,6 +37,8 @@ def normalize_prefix(prefix: str) -> str:
     >>> normalize_prefix("shop/")
     '/shop'
     """
+    if not isinstance(prefix, str):
+        raise TypeError(f"the prefix {prefix!r} is no text; write '/shop'")
     stripped = prefix.removesuffix("/")
     if not stripped:
         return ""

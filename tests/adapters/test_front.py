@@ -32,12 +32,11 @@ def answer(options: Options, path: str, **changes: Any) -> tuple[int, str]:
 
 
 def test_the_order_is_one() -> None:
-    options = Options(prefix="/sent", script_name="/stripped", trust_proxy=1, fix=("nginx-path-info", "lighttpd-root"))
+    options = Options(prefix="/sent", script_name="/stripped", trust_proxy=1, fix=("lighttpd-root",))
 
     names = [type(part.app).__name__ for part in parts_of(behind_front(where, options))]
 
     assert names == [
-        "PathInfoFromRequestUriFix",
         "LighttpdCGIRootFix",
         "ProxyFix",
         "StrictEnviron",
@@ -91,6 +90,18 @@ def test_what_a_fixer_makes_passes_the_gate() -> None:
     body, status, _ = run_wsgi_app(behind_front(where, Options(fix=("lighttpd-root",))), environ)
 
     assert (status, b"".join(body)) == ("200 OK", b"http://localhost |/hello")
+
+
+def test_the_fixer_for_nginx_puts_the_stripped_prefix_in_its_place() -> None:
+    environ = create_environ("/")
+    environ.update(SCRIPT_NAME="/app/x", PATH_INFO="", REQUEST_URI="/app/x")
+    app = behind_front(where, Options(fix=("lighttpd-root", "nginx-path-info"), script_name="/app"))
+
+    body, status, _ = run_wsgi_app(app, environ)
+
+    assert (status, b"".join(body)) == ("200 OK", b"http://localhost /app|/x")
+    names = [type(part.app).__name__ for part in parts_of(app)]
+    assert names == ["LighttpdCGIRootFix", "PathInfoFromRequestUriFix", "StrictEnviron", "function"]
 
 
 def test_options_that_cannot_be_are_named() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -125,3 +126,9 @@ def test_the_callers_environ_is_left_alone() -> None:
 def test_an_unknown_mode_is_refused() -> None:
     with pytest.raises(ValueError, match="'strip' is neither"):
         PrefixMiddleware(tell, "/app", mode="strip")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("prefix", [None, 5, b"/shop"])
+def test_what_is_no_text_is_no_prefix(prefix: object) -> None:
+    with pytest.raises(TypeError, match=re.escape(repr(prefix))):
+        normalize_prefix(prefix)  # type: ignore[arg-type]

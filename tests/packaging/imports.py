@@ -163,7 +163,7 @@ RULES = (
         may=LEAVES,
     ),
     Rule(
-        ("adapters/fronts.py",),
+        ("adapters/targets.py",),
         "how fronts read a request target: strings in, strings out, the standard library alone",
         never=NETWORK,
     ),
@@ -182,8 +182,8 @@ RULES = (
     adapter("tornado_server", "tornado"),
     adapter("fastcgi_server", "flask_embed.adapters.fcgi_records", "flup"),
     adapter("cgi_handler"),
-    adapter("lighttpd", "flask_embed.adapters.fronts"),
-    adapter("nginx", "flask_embed.adapters.fronts"),
+    adapter("lighttpd", "flask_embed.adapters.targets"),
+    adapter("nginx", "flask_embed.adapters.targets"),
     adapter("proxy"),
     adapter("sqlalchemy_session", "sqlalchemy"),
 )

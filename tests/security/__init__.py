@@ -7,12 +7,12 @@ Where a promise says "in linear time", four times the input may take six times a
 Promises that have no test here, or not all of it:
 
 ==========  ==========================================================================================
-6, 7, 8     a request without Host, with two, or in absolute form: what the server's parser or the gate
-            makes of it; here only what the app does with the environ
+6, 8        a request without Host or in absolute form: what the server's parser makes of it; here only what
+            the app does with the environ
 14          no helper decides where a client may be sent next
-27          ProxyFix
+27          in tests/adapters/test_proxy.py, and through a runner in tests/runners/test_mounting.py
 29, 30      which headers become which keys of the environ is the server's; here only that no key counts
-87          the gate refuses the length; here only that the app does not break
+7, 87       the gate refuses them, in tests/middleware/test_strict.py; here only that the app does not break
 103         a template from a client is unsafe; the description of render_template_string says so
 120, 121    what the server does with the connection; here only that the request ends
 123         the Tornado adapter
@@ -23,6 +23,7 @@ Promises that have no test here, or not all of it:
 151, 152    CGI and FastCGI
 155         Tornado, FastCGI; here gevent's runner
 158, 159    the runners and the debugger of werkzeug
-160         the gate refuses another wsgi.url_scheme; here only that no header sets it
+160         the gate refuses another wsgi.url_scheme, in tests/middleware/test_strict.py; ProxyFix takes no other, in
+            tests/adapters/test_proxy.py; here only that no header sets it
 ==========  ==========================================================================================
 """
