@@ -17,10 +17,10 @@ GUESTS := $(VENV)/guests
 PYTEST := $(PY) -m pytest
 # What compares times runs alone, what takes long with the servers.
 QUICK := -m "not timing and not thorough"
-# These need real servers or are no tests; the runners, being processes, what is packed and what compares times
-# are tested with the Python of .venv only.
-IN_VENV := --ignore=tests/servers --ignore=tests/guests --ignore=tests/benchmarks
-IN_PROCESS := $(IN_VENV) --ignore=tests/runners --ignore=tests/packaging
+# These start processes, or test what is packed: with the Python of .venv only, beside the rest.
+PROCESSES := tests/runners tests/packaging
+# These need real servers or other frameworks, or are no tests.
+IN_PROCESS := $(patsubst %,--ignore=%,$(PROCESSES) tests/servers tests/guests tests/benchmarks)
 
 .PHONY: help demo test test-servers lint bench clean on-python
 .DEFAULT_GOAL := help
@@ -34,7 +34,9 @@ demo: $(READY)  ## a portal of several apps on http://127.0.0.1:5000/
 
 # The other Pythons side by side, each in one process: their output is shown one after the other.
 test: $(READY)  ## the tests, then the in-process ones on every other Python that is installed
-	$(PYTEST) $(QUICK) --numprocesses=2 --dist=loadfile $(IN_VENV)
+	@$(PYTEST) $(QUICK) $(PROCESSES) > $(VENV)/processes.log 2>&1 & processes=$$!; \
+	$(PYTEST) $(QUICK) $(IN_PROCESS); status=$$?; \
+	wait $$processes || status=1; cat $(VENV)/processes.log; exit $$status
 	$(PYTEST) -m "timing and not thorough" tests/security tests/adapters tests/middleware
 	@set -e; $(PY) -m tests.pythons > $(VENV)/pythons.txt; mkdir -p $(VENV)/pythons; rm -f $(VENV)/pythons/*.failed; \
 	while read -r version path; do \

@@ -106,13 +106,7 @@ class DispatcherMiddleware(Gains):
 
     @mounts.setter
     def mounts(self, mounts: Mapping[str, WSGIApplication | str]) -> None:
-        made = _all_made(mounts.items())
-        with self._lock:
-            own = self._table.by_place.get(("", ""))
-            kept = {} if own is None or own.key else {("", ""): own}
-            self._table = _Table(kept | made)
-        for mount in made.values():
-            self.gained(mount.app)
+        self._replace(_all_made(mounts.items()), keep=False)
 
     def mount(self, prefix: str, app: WSGIApplication | str, name: str | None = None) -> None:
         """Serve *app* at *prefix*, a key as in the class's description, from the next request on.
@@ -127,13 +121,15 @@ class DispatcherMiddleware(Gains):
             self._table = self._table.with_mount(mount)
         self.gained(mount.app)
 
-    def _replace(self, mount: Mount) -> None:
+    def _replace(self, made: dict[tuple[str, str], Mount], keep: bool = True) -> None:
+        """Mount these at once, in the place of what is there; or, if that is not kept, of all but the own app."""
         with self._lock:
-            before = self._table.by_place.get((mount.host, mount.prefix))
-            if before is not None:
-                mount = replace(mount, name=before.name)
-            self._table = self._table.with_mount(mount)
-        self.gained(mount.app)
+            before = self._table.by_place
+            kept = before if keep else {place: mount for place, mount in before.items() if not mount.key}
+            named = {place: replace(mount, name=before[place].name) for place, mount in made.items() if place in before}
+            self._table = _Table({**kept, **made, **named})
+        for mount in made.values():
+            self.gained(mount.app)
 
     def unmount(self, prefix: str) -> None:
         """Serve the app at *prefix* no more; requests that it is answering end as they would. KeyError if none is."""
@@ -366,11 +362,19 @@ class _Mounts(MutableMapping[str, Any]):
         return self._at(prefix).given
 
     def __setitem__(self, prefix: str, app: WSGIApplication | str) -> None:
-        self._dispatcher._replace(_made(prefix, app))
+        self._dispatcher._replace(_all_made([(prefix, app)]))
 
     def __delitem__(self, prefix: str) -> None:
         self._at(prefix)
         self._dispatcher.unmount(prefix)
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Mount or replace all of these at once."""
+        self._dispatcher._replace(_all_made(dict(*args, **kwargs).items()))
+
+    def clear(self) -> None:
+        """Unmount all at once."""
+        self._dispatcher.mounts = {}
 
     def __iter__(self) -> Iterator[str]:
         return (mount.key for mount in self._dispatcher.iter_mounts() if mount.key)

@@ -258,6 +258,15 @@ def test_a_name_of_an_inner_dispatcher_is_not_known_beside_it() -> None:
         url(nested(), "/side", "outer:leaf:leaf:index")
 
 
+def test_the_name_of_a_dispatcher_is_that_of_its_app_for_the_rest_and_of_no_other() -> None:
+    inner = DispatcherMiddleware(None, {"/leaf": made("leaf")})
+    dispatcher = DispatcherMiddleware(made("root"), {"/outer": inner})
+    with pytest.raises(BuildError):
+        url(dispatcher, "/", "outer:index")
+    inner.mount("/", made("rest"))
+    assert url(dispatcher, "/", "outer:index") == "/outer/"
+
+
 def test_an_app_behind_middleware_and_bound_methods_is_found() -> None:
     app, blog, shop = made("app"), made("blog"), made("shop")
     blog.wsgi_app = StrictEnviron(blog.wsgi_app)  # type: ignore[method-assign]

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
+from flask import Flask
 
 from flask_embed.middleware import DispatcherMiddleware, PrefixMiddleware
 from tests.guests import falcon_guest, flask_guest
@@ -168,3 +169,13 @@ def test_the_matrix_is_printed() -> None:
 
     assert table(rows) == EXPECTED.strip("\n")
     assert table(differing) == EXPECTED_BELOW_LETTERS.strip("\n")
+
+
+def test_a_guest_of_flask_s_own_is_no_flask_embed_app() -> None:
+    dispatcher = DispatcherMiddleware(None, {"/guest": Flask("foreign")})
+
+    found = dispatcher.explain("/guest/x")
+
+    assert (found.endpoint, found.path_info) == (None, "/x")
+    assert found.outcome == "whatever <Flask 'foreign'> answers"
+    assert list(dispatcher.iter_rules()) == []

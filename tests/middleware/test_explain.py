@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import Client, create_environ
+from werkzeug.testapp import test_app
 
 from flask_embed import Flask
 from flask_embed.middleware import DispatcherMiddleware, PrefixMiddleware, StrictEnviron
@@ -251,9 +252,7 @@ def test_the_wsgi_app_of_an_app_leads_to_the_app_and_to_its_mounts() -> None:
 
 
 def test_a_guest_ends_the_explanation() -> None:
-    flask = pytest.importorskip("flask")
-    foreign = flask.Flask("foreign")
-    for app in (guest, foreign):
+    for app in (guest, test_app):
         found = DispatcherMiddleware(None, {"/guest": app}).explain("/guest/x")
         assert (found.app, found.endpoint, found.path_info) == (app, None, "/x")
         assert found.outcome == f"whatever {app!r} answers"
@@ -419,6 +418,11 @@ def test_a_rule_below_a_host_is_shadowed_by_a_deeper_mount_of_that_host_only() -
         "/blog": guest,
     }
     assert shadows(DispatcherMiddleware(None, mounts)) == {"www.test/shop/x": "www.test/shop", "www.test/blog/x": ""}
+
+
+def test_the_host_of_a_rule_is_that_of_the_innermost_mount() -> None:
+    inner = DispatcherMiddleware(None, {"www.test/x": made("x", "/r")})
+    assert shadows(DispatcherMiddleware(None, {"*.test/in": inner})) == {"www.test/in/x/r": ""}
 
 
 def test_a_rule_of_a_nested_app_is_shadowed_from_outside() -> None:

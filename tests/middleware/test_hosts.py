@@ -388,7 +388,10 @@ def test_a_host_that_none_can_be_is_not_below_a_wildcard(host: str) -> None:
     assert winner(mounted("*.example.com/", "/"), host) == "/"
 
 
-@pytest.mark.parametrize("host", ["[::1", "[::1].evil.com", "[::1]evil", "example.com:evil", "example.com:80:80"])
+@pytest.mark.parametrize(
+    "host",
+    [".example.com", "example.com..", "[::1", "[::1].evil.com", "[::1]evil", "example.com:evil", "example.com:80:80"],
+)
 def test_a_host_that_none_can_be_is_not_an_exact_one(host: str) -> None:
     assert winner(mounted("example.com/", "[::1]/", "/"), host) == "/"
 

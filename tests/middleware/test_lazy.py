@@ -153,6 +153,37 @@ def test_many_first_requests_at_once_import_it_once(monkeypatch: pytest.MonkeyPa
     assert loaded == [("some:app", "/lazy")]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_requests_that_come_while_it_is_imported_wait_for_what_comes_of_it(
+    fails: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, clock: Clock
+) -> None:
+    arrived = threading.Semaphore(0)
+
+    class Environ(dict[str, Any]):
+        def get(self, key: str, default: Any = None) -> Any:
+            arrived.release()  # the app is asked, and looks where it is
+            return super().get(key, default)
+
+    def load() -> WSGIApplication:
+        for _ in range(8):
+            assert arrived.acquire(timeout=DEADLINE)
+        if fails:
+            raise LookupError("once")
+        return named("loaded")
+
+    loaded = loads_with(monkeypatch, load)
+    lazy = LazyApp("some:app")
+
+    def ask() -> bytes:
+        environ = Environ(SCRIPT_NAME="/lazy", PATH_INFO="/", REQUEST_METHOD="GET")
+        return b"".join(lazy(environ, lambda *args: lambda data: None))
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = [answer.result(DEADLINE) for answer in [pool.submit(ask) for _ in range(8)]]
+    assert answers == [b"Service Unavailable\n" if fails else b"loaded"] * 8
+    assert (len(loaded), len(caplog.records)) == (1, int(fails))
+
+
 def test_other_mounts_answer_while_it_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     importing, go = threading.Event(), threading.Event()
 

@@ -273,7 +273,7 @@ class Mounting(RuleBasedStateMachine):
 
     @invariant()
     def the_mounts_are_those_that_are_there(self) -> None:
-        mounts = {key_of(place): app for place, app in self.there.items() if place != ("", "")}
+        mounts = {key_of(place): app for place, app in self.there.items()}
         assert list(self.dispatcher.mounts.items()) == list(mounts.items())
 
 
