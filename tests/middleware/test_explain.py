@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import Client, create_environ
-from werkzeug.testapp import test_app
+from werkzeug.testapp import test_app as foreign
 
 from flask_embed import Flask
 from flask_embed.middleware import DispatcherMiddleware, PrefixMiddleware, StrictEnviron
@@ -252,7 +252,7 @@ def test_the_wsgi_app_of_an_app_leads_to_the_app_and_to_its_mounts() -> None:
 
 
 def test_a_guest_ends_the_explanation() -> None:
-    for app in (guest, test_app):
+    for app in (guest, foreign):
         found = DispatcherMiddleware(None, {"/guest": app}).explain("/guest/x")
         assert (found.app, found.endpoint, found.path_info) == (app, None, "/x")
         assert found.outcome == f"whatever {app!r} answers"
