@@ -157,6 +157,36 @@ def test_startup_and_shutdown_run_once_in_the_worker(folder: Path) -> None:
         assert started.lines[-2:] == ["blog is down\n", "site is down\n"]
 
 
+COMPOSED = """
+from apps import create, site
+from flask_embed.middleware import DispatcherMiddleware, PathDispatcher, SubdomainDispatcher
+
+tenants = PathDispatcher(None, lambda name: create(name) if name != "none" else None)
+customers = SubdomainDispatcher("example.com", create, default_app=site)
+application = DispatcherMiddleware(
+    customers, {"/lazy": "apps:blog", "/broken": "nothing:app", "/tenant": tenants, "/in": DispatcherMiddleware(site)}
+)
+"""
+
+
+def test_lazy_apps_tenants_and_nested_dispatchers_are_served(folder: Path) -> None:
+    (folder / "composed.py").write_text(COMPOSED)
+    with serving("gevent", "composed:application", "--bind", "127.0.0.1:0", cwd=folder) as started:
+        assert started.get("/lazy/")[2] == b"blog /lazy|/"
+        started.wait_for("blog is up")
+        status, headers, _ = started.get("/broken/")
+        assert (status, headers["retry-after"]) == (503, "5")
+        assert started.get("/tenant/ada/")[2] == b"ada /tenant/ada|/"
+        assert started.get("/tenant/none/")[0] == 404
+        assert started.get("/", Host="grace.example.com")[2] == b"grace |/"
+        assert started.get("/url/lazy:index", Host="grace.example.com")[2] == b"/lazy/"
+        assert started.get("/in/")[2] == b"site /in|/"
+        assert started.get("/lazy/url/in:index")[2] == b"/in/"
+        assert started.stop() == 0
+        for name in ("ada", "grace", "blog", "site"):
+            started.wait_for(f"{name} is down")
+
+
 def test_a_stripped_prefix_is_told_by_option_or_environment(folder: Path) -> None:
     arguments = ["apps:site", "--bind", "127.0.0.1:0"]
     with serving("gevent", *arguments, "--script-name", "/front", cwd=folder) as started:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import pytest
 from werkzeug.test import Client
 
 from flask_embed import Flask
-from tests.serving import ROOT, serving
+from tests.serving import DEADLINE, ROOT, environment, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +83,28 @@ def test_the_runners_commands_serve(tmp_path: Path) -> None:
         with serving("gevent", *arguments, cwd=tmp_path) as runner:
             for path, body in answers.items():
                 assert runner.get(path)[2] == body
+
+
+def test_the_commands_that_look_into_mounts_answer(tmp_path: Path) -> None:
+    for name in ("shop", "blog"):
+        (tmp_path / f"{name}.py").write_text(
+            "from flask_embed import Flask\n"
+            "app = Flask(__name__)\n"
+            "app.add_url_rule('/<int:year>', 'year', view_func=lambda year: '')\n"
+        )
+    commands = re.findall(r"^flask-embed (.+?)(?: +#.*)?$", README, re.MULTILINE)
+    assert [command.split()[0] for command in commands] == ["routes", "explain"]
+    for command, answer in zip(commands, ("/blog/<int:year>", "endpoint 'year' of 'blog'"), strict=True):
+        ended = subprocess.run(
+            [sys.executable, "-m", "flask_embed", *command.split()],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=True,
+        )
+        assert answer in ended.stdout
 
 
 def test_the_files_it_names_are_there() -> None:
