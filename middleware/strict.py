@@ -34,7 +34,8 @@ class StrictEnviron:
     begins with a slash; a SCRIPT_NAME that a browser could read as a host, or with a ``..`` segment; a CONTENT_LENGTH
     that is no number of up to 18 digits; a Host that is none, or two; a line break or NUL in any string of the request
     (not in ``SSL_*``: certificates have lines); another scheme than http and https. HTTP_PROXY, which libraries take
-    for a setting of their own, is left out (CVE-2016-5385). Every runner puts it around what it serves::
+    for a setting of their own, is left out (CVE-2016-5385); the root as a SCRIPT_NAME is ``""`` and not ``"/"`` (PEP
+    3333), which would make a mount below it ``//shop``. Every runner puts it around what it serves::
 
         application = StrictEnviron(DispatcherMiddleware(site, {"/blog": blog}))
     """
@@ -48,9 +49,11 @@ class StrictEnviron:
         if fault is not None:
             _logger.warning("Refused a request from %s: %s", readable(environ.get("REMOTE_ADDR", "-")), fault)
             return bad_request(environ, start_response)
-        if "HTTP_PROXY" in environ:
+        if "HTTP_PROXY" in environ or environ.get("SCRIPT_NAME") == "/":
             environ = environ.copy()
-            del environ["HTTP_PROXY"]
+            environ.pop("HTTP_PROXY", None)
+            if environ.get("SCRIPT_NAME") == "/":
+                environ["SCRIPT_NAME"] = ""
         return self.app(environ, start_response)
 
 

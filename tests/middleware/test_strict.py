@@ -157,6 +157,14 @@ def test_http_proxy_is_left_out_and_all_else_as_it_came() -> None:
     assert environ["HTTP_X"] == "x"
 
 
+def test_the_root_is_no_prefix() -> None:
+    status, environ = seen_by_app(SCRIPT_NAME="/", PATH_INFO="/shop")
+
+    assert status == 200
+    assert environ is not None
+    assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("", "/shop")
+
+
 @given(
     st.dictionaries(
         st.sampled_from(["REQUEST_METHOD", "PATH_INFO", "SCRIPT_NAME", "CONTENT_LENGTH", "HTTP_HOST", "QUERY_STRING"]),
