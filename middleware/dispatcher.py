@@ -77,14 +77,15 @@ class DispatcherMiddleware(Gains):
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         table = self._table
-        path = environ.get("PATH_INFO", "")
-        # Most dispatchers know no hosts: those are spared a call.
-        hosts = table.hosts
-        mount = table.find(path, environ) if hosts else longest_match(path, table.mounts, table.depth, table.rest)
+        try:
+            path, script_name = environ["PATH_INFO"], environ["SCRIPT_NAME"]
+        except KeyError:  # PEP 3333: where one is empty, it may be absent
+            path, script_name = environ.get("PATH_INFO", ""), environ.get("SCRIPT_NAME", "")
+        mount = table.find(path, environ) if table.hosts else longest_match(path, table.mounts, table.depth, table.rest)
         if mount is None:
             return not_found(environ, start_response)
         inner = environ.copy()
-        inner["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + mount.prefix
+        inner["SCRIPT_NAME"] = script_name + mount.prefix
         inner["PATH_INFO"] = path[mount.length :]
         # For url_for: the mounts, and where they lie. A dispatcher around this one has left its own in that environ.
         inner["flask_embed.mounts"] = (table, environ)
