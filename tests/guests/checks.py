@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import io
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.cookies import SimpleCookie
@@ -53,7 +54,7 @@ class Answer(NamedTuple):
 
 
 @dataclass
-class Site:
+class Site(ABC):
     """A served app and a browser's cookies for it."""
 
     #: the URL path of the mount that is looked at: ``/one``
@@ -68,9 +69,9 @@ class Site:
         """What the Host header of its requests says."""
         return "localhost"
 
+    @abstractmethod
     def send(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
         """Send a request and read all of the answer."""
-        raise NotImplementedError
 
     def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
         """The answer for a path from the root, with the cookies that a browser sends there (RFC 6265 section 5)."""
