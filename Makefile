@@ -34,10 +34,9 @@ demo: $(READY)  ## a portal of several apps on http://127.0.0.1:5000/
 
 # The other Pythons side by side, each in one process: their output is shown one after the other.
 test: $(READY)  ## the tests, then the in-process ones on every other Python that is installed
-	@$(PYTEST) $(QUICK) $(PROCESSES) > $(VENV)/processes.log 2>&1 & processes=$$!; \
-	$(PYTEST) $(QUICK) $(IN_PROCESS); status=$$?; \
+	@$(PYTEST) $(QUICK) $(PROCESSES) tests/reference > $(VENV)/processes.log 2>&1 & processes=$$!; \
+	$(PYTEST) $(QUICK) $(IN_PROCESS) --ignore=tests/reference; status=$$?; \
 	wait $$processes || status=1; cat $(VENV)/processes.log; exit $$status
-	$(PYTEST) -m "timing and not thorough" tests/security tests/adapters tests/middleware
 	@set -e; $(PY) -m tests.pythons > $(VENV)/pythons.txt; mkdir -p $(VENV)/pythons; rm -f $(VENV)/pythons/*.failed; \
 	while read -r version path; do \
 		$(MAKE) --no-print-directory on-python VERSION="$$version" BASE="$$path" < /dev/null \
@@ -49,6 +48,7 @@ test: $(READY)  ## the tests, then the in-process ones on every other Python tha
 	done < $(VENV)/pythons.txt; exit $$status
 
 test-servers: $(TOOLS) $(GUESTS)/ready  ## what takes long: real web servers, browser, other frameworks, many examples; with CI set, none may be missing
+	$(PYTEST) -m "timing and not thorough" tests/security tests/adapters tests/middleware
 	$(PYTEST) tests/servers
 	$(GUESTS)/bin/python -m pytest tests/guests
 	$(PYTEST) -m thorough tests/security
