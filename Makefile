@@ -90,11 +90,11 @@ $(GUESTS)/ready: $(READY)
 	$(PIP) --python $(GUESTS)/bin/python $(INSTALL) --editable . --group guests
 	@touch $@
 
-# For the rule of test alone: the in-process tests on one more Python, whose VERSION and path (BASE) it names.
+# For the rule of test alone: the in-process tests, without the examples, on one more Python, whose VERSION and path (BASE) it names.
 # No pip is put into that environment: the one of .venv installs into it, which saves seconds.
 on-python: $(VENV)/pythons/$(VERSION)/ready
 	@echo "== Python $(VERSION)"
-	$(VENV)/pythons/$(VERSION)/bin/python -m pytest --quiet $(QUICK) $(IN_PROCESS)
+	$(VENV)/pythons/$(VERSION)/bin/python -m pytest --quiet $(QUICK) $(IN_PROCESS) --ignore=tests/examples
 
 $(VENV)/pythons/$(VERSION)/ready: pyproject.toml
 	@"$(BASE)" -m venv --clear --without-pip $(@D)
