@@ -33,7 +33,7 @@ demo: $(READY)  ## a portal of several apps on http://127.0.0.1:5000/
 	@$(PY) -m flask_embed.gevent examples.portal:app --bind 127.0.0.1:5000
 
 # The other Pythons side by side, each in one process: their output is shown one after the other.
-test: $(READY)  ## the tests, then the in-process ones on every other Python that is installed
+test: $(READY)  ## the tests, then those of the framework on every other Python that is installed
 	@$(PYTEST) $(QUICK) $(PROCESSES) tests/reference > $(VENV)/processes.log 2>&1 & processes=$$!; \
 	$(PYTEST) $(QUICK) $(IN_PROCESS) --ignore=tests/reference; status=$$?; \
 	wait $$processes || status=1; cat $(VENV)/processes.log; exit $$status
@@ -90,7 +90,8 @@ $(GUESTS)/ready: $(READY)
 	$(PIP) --python $(GUESTS)/bin/python $(INSTALL) --editable . --group guests
 	@touch $@
 
-# For the rule of test alone: the in-process tests, without the examples, on one more Python, whose VERSION and path (BASE) it names.
+# For the rule of test alone: the in-process tests, without the examples, on one more Python, whose VERSION and
+# path (BASE) it names.
 # No pip is put into that environment: the one of .venv installs into it, which saves seconds.
 on-python: $(VENV)/pythons/$(VERSION)/ready
 	@echo "== Python $(VERSION)"

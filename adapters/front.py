@@ -34,6 +34,8 @@ def behind_front(app: WSGIApplication, options: Options) -> WSGIApplication:
         app = PrefixMiddleware(app, options.script_name, "stripped")
     app = StrictEnviron(app)
     if options.trust_proxy:
+        if not options.forwarded_allow_ips:
+            raise UsageError("--trust-proxy without a peer in --forwarded-allow-ips counts nobody; name the proxies")
         from flask_embed.adapters.proxy import ProxyFix
 
         hops = options.trust_proxy

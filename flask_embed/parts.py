@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MethodType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["HoldsApps", "Part", "is_flask_embed", "parts_of"]
+__all__ = ["Part", "is_flask_embed", "parts_of"]
 
 
 class Part(NamedTuple):
@@ -24,20 +24,12 @@ class Part(NamedTuple):
     keys: tuple[str, ...] = ()
 
 
-@runtime_checkable
-class HoldsApps(Protocol):
-    """Middleware that says itself which apps are in it, and where."""
-
-    def inner_parts(self) -> Iterable[Part]:
-        """The apps directly inside, placed as this middleware sees it; the most general one first."""
-        ...
-
-
 def parts_of(app: Any) -> Iterator[Part]:
     """*app* and all apps inside it, from the outside in; one that is mounted twice comes twice.
 
     Inside is what stands in ``.app`` (the habit of middleware) or ``.wsgi_app`` (of Flask), what a bound method
-    belongs to, the values of ``.mounts`` (Werkzeug's dispatcher), and what :class:`HoldsApps` says.
+    belongs to, and the values of ``.mounts`` (Werkzeug's dispatcher). Middleware that knows better has a method
+    ``inner_parts()``: the apps directly inside, placed as it sees them, the most general one first.
     """
     waiting: list[tuple[Part, frozenset[int]]] = [(Part(app), frozenset())]
     while waiting:
@@ -59,8 +51,9 @@ def _inner_parts(app: Any) -> Iterable[Part]:
         return [Part(app.__self__)]
     if isinstance(app, type):
         return []
-    if isinstance(app, HoldsApps):
-        return app.inner_parts()
+    own = _attribute(app, "inner_parts")
+    if callable(own):
+        return cast("Iterable[Part]", own())
     found = [Part(inner) for name in ("app", "wsgi_app") if callable(inner := _attribute(app, name))]
     mounts = _attribute(app, "mounts")
     if isinstance(mounts, Mapping):

@@ -111,3 +111,5 @@ def test_options_that_cannot_be_are_named() -> None:
         behind_front(where, Options(fix=("apache",)))
     with pytest.raises(UsageError, match="nonsense"):
         behind_front(where, Options(trust_proxy=1, forwarded_allow_ips=("nonsense",)))
+    with pytest.raises(UsageError, match="counts nobody"):
+        behind_front(where, Options(trust_proxy=1, forwarded_allow_ips=()))
