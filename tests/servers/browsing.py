@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import Locator, Page, ViewportSize, expect
 
 from examples import flaskr
 
@@ -41,6 +41,13 @@ def path_of(page: Page, site: Site) -> str:
 
 def press(page: Page, button: str) -> None:
     page.get_by_role("button", name=button, exact=True).click()
+
+
+def go_back(page: Page, seen: Locator) -> None:
+    """Press the back button once *seen* is there: while pages change places the browser has no history to offer."""
+    expect(seen).to_be_visible()
+    page.wait_for_load_state()
+    page.go_back()
 
 
 def log_in_to_flaskr(page: Page, site: Site) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from examples import flaskr
-from tests.servers.browsing import NARROW, Site, log_in_to_flaskr, path_of, press, register_at_minitwit
+from tests.servers.browsing import NARROW, Site, go_back, log_in_to_flaskr, path_of, press, register_at_minitwit
 from tests.serving import serving
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def test_back_and_forth_through_redirects_stays_below_the_mount(page: Page, site
     assert path_of(page, site) == "/minitwit/public"
     page.get_by_role("link", name="heron").first.click()
     assert path_of(page, site) == "/minitwit/user/heron"
-    page.go_back()
+    go_back(page, page.get_by_role("heading", name="heron"))
     assert path_of(page, site) == "/minitwit/public"
 
 
@@ -151,7 +151,7 @@ def test_two_people_write_to_minitwit(open_browser: Callable[..., BrowserContext
 def test_the_back_button_shows_nothing_private_after_the_logout(page: Page, site: Site) -> None:
     log_in_to_flaskr(page, site)
     page.get_by_role("link", name="log out").click()
-    page.go_back()
+    go_back(page, page.get_by_role("link", name="log in", exact=True).first)
     assert path_of(page, site) == "/flaskr/"
     expect(page.get_by_role("link", name="log in", exact=True).first).to_be_visible()
     expect(page.get_by_role("button", name="Share")).to_have_count(0)
@@ -162,7 +162,7 @@ def test_the_back_button_shows_nothing_private_after_the_logout(page: Page, site
     expect(page.get_by_role("status")).to_have_text("Your message is out.")
     press(page, "Log out, gone")
     assert path_of(page, site) == "/minitwit/public"
-    page.go_back()
+    go_back(page, page.get_by_role("link", name="Log in"))
     expect(page.get_by_role("heading", name="My timeline")).to_have_count(0)
     expect(page.get_by_role("link", name="Log in")).to_be_visible()
 
