@@ -105,6 +105,12 @@ class _Writer:
     def __init__(self, handler: _Handler) -> None:
         self.handler = handler
 
+    def send(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.start(status, headers)
+        if body:
+            self.write(body)
+        self.end()
+
     def start(self, status: str, headers: list[tuple[str, str]]) -> None:
         self.handler.start_response(status, headers)
 

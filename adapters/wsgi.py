@@ -7,7 +7,7 @@ Every runner answers every request through :func:`respond`, so an app behaves th
 - ``close()`` is called exactly once, also when the app raises, the body raises or the client has left;
 - status and headers are checked before anything is sent, by ``if`` and not by ``assert``;
 - an exception before the headers is a 500; after them the connection is cut, so that the client can see
-  that the answer is not whole.
+  that the answer is not whole. Where it is the client whose body is at fault, the status says so.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-__all__ = ["ClientGone", "Writer", "respond"]
+__all__ = ["BodyError", "ClientGone", "Log", "Writer", "respond"]
 
 logger = logging.getLogger("flask_embed.server")
 
@@ -36,15 +36,41 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 _HOP_BY_HOP = re.compile(
     "connection|keep-alive|proxy-authenticate|proxy-authorization|proxy-connection|te|trailer|transfer-encoding|upgrade"
 )
-_ERROR_BODY = b"Internal Server Error\n"
 
 
 class ClientGone(Exception):
     """Raised by a :class:`Writer` when nobody reads the answer any more: the app is closed, nothing is logged."""
 
 
+class BodyError(OSError):
+    """Raised by a ``wsgi.input``: the client's body is no body, too large, too slow, or has ended too early.
+
+    Werkzeug's streams and many frameworks take an OSError there for a client that is gone. If no one catches it, the
+    request is answered with *status*, and nothing is logged as an error.
+    """
+
+    def __init__(self, status: str, reason: str) -> None:
+        super().__init__(reason)
+        #: a status line like ``400 Bad Request``
+        self.status = status
+
+
+class Log(Protocol):
+    """Where a line for each request goes."""
+
+    def write(self, environ: WSGIEnvironment, status: str, length: int) -> None:
+        """A request was answered with this status line and so many bytes of body."""
+
+
 class Writer(Protocol):
-    """Where one response goes; each server's adapter has one. Any method may raise :exc:`ClientGone`."""
+    """Where one response goes; each server's adapter has one. Any method may raise :exc:`ClientGone`.
+
+    A response is either one ``send()``, or ``start()``, any number of ``write()`` and ``end()``. After ``cut()`` comes
+    nothing more.
+    """
+
+    def send(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        """Send a whole response; the body is empty where none may be."""
 
     def start(self, status: str, headers: list[tuple[str, str]]) -> None:
         """Send the head: both have been checked, and are latin-1."""
@@ -59,20 +85,25 @@ class Writer(Protocol):
         """The response will not be whole: close the connection so that the client can see it."""
 
 
-def respond(app: WSGIApplication, environ: WSGIEnvironment, writer: Writer) -> None:
+def respond(app: WSGIApplication, environ: WSGIEnvironment, writer: Writer, log: Log | None = None) -> None:
     """Answer one request: call *app* with *environ* and send what it returns through *writer*.
 
     Returns when the response was sent and closed, or given up; an exception of the app is logged with its
     traceback, not raised. What is no error (GreenletExit, KeyboardInterrupt, SystemExit) is raised, after
-    the body was closed and the connection cut.
+    the body was closed and the connection cut. *log* gets a line about it at the end.
     """
-    copy_context().run(_Exchange(environ, writer).run, app)
+    exchange = _Exchange(environ, writer)
+    try:
+        copy_context().run(exchange.run, app)
+    finally:
+        if log is not None:
+            log.write(environ, exchange.head[0] if exchange.head else "-", exchange.sent)
 
 
 class _Exchange:
     """One response on its way: nothing is sent before the first part of the body is there."""
 
-    __slots__ = ("bodiless", "ended", "environ", "head", "left", "sent_head", "writer")
+    __slots__ = ("bodiless", "ended", "environ", "head", "left", "sent", "sent_head", "writer")
 
     def __init__(self, environ: WSGIEnvironment, writer: Writer) -> None:
         self.environ = environ
@@ -84,6 +115,8 @@ class _Exchange:
         #: bytes of the body that Content-Length still promises, None without one
         self.left: int | None = None
         self.bodiless = environ["REQUEST_METHOD"] == "HEAD"
+        #: bytes of the body that were sent
+        self.sent = 0
 
     def run(self, app: WSGIApplication) -> None:
         body: Any = None
@@ -91,14 +124,14 @@ class _Exchange:
             try:
                 body = app(self.environ, self.start_response)
                 self.send_body(body)
-                self.writer.end()
-                self.ended = True
             finally:
                 close = getattr(body, "close", None)
                 if close is not None:
                     close()
         except ClientGone:
             self.writer.cut()
+        except BodyError as error:
+            self.refuse(error.status)
         except Exception:
             self.fail()
         except BaseException:
@@ -133,28 +166,50 @@ class _Exchange:
             if len(data) > self.left:
                 raise ValueError("the body is longer than its Content-Length")
             self.left -= len(data)
+        self.sent += len(data)
         self.writer.write(data)
 
     def send_body(self, body: Any) -> None:
         if (
-            not self.sent_head
-            and self.head is not None
-            and type(body) is list
+            (type(body) is list or type(body) is tuple)
             and len(body) == 1
             and type(body[0]) is bytes
+            and self.head is not None
+            and not self.sent_head
         ):
-            self.send_head(whole=len(body[0]))
+            self.send_whole(body[0])
+            return
         for data in body:
             self.write(data)
             if self.bodiless and self.sent_head:
-                return
+                break
         if not self.sent_head:
-            self.send_head(whole=0)
+            self.send_whole(b"")
+            return
         if self.left and not self.bodiless:
             raise ValueError(f"the body ended {self.left} bytes before its Content-Length")
+        self.writer.end()
+        self.ended = True
 
-    def send_head(self, whole: int | None = None) -> None:
-        """Send status and headers; *whole* is the length of the body where it is known."""
+    def send_whole(self, body: bytes) -> None:
+        """Send the whole response at once."""
+        status, headers = self.framed(len(body))
+        if self.bodiless:
+            body = b""
+        elif self.left != len(body):
+            raise ValueError(f"the body has {len(body)} bytes, its Content-Length says {self.left}")
+        self.sent_head = True
+        self.sent = len(body)
+        self.writer.send(status, headers, body)
+        self.ended = True
+
+    def send_head(self) -> None:
+        status, headers = self.framed(None)
+        self.sent_head = True
+        self.writer.start(status, headers)
+
+    def framed(self, whole: int | None) -> tuple[str, list[tuple[str, str]]]:
+        """Status and headers as they are sent; *whole* is the length of the body where it is known."""
         if self.head is None:
             raise RuntimeError("the app returned without calling start_response (PEP 3333)")
         status, headers = self.head
@@ -169,17 +224,20 @@ class _Exchange:
         elif whole is not None and not (self.bodiless and whole == 0):
             headers.append(("Content-Length", str(whole)))
             self.left = whole
-        self.sent_head = True
-        self.writer.start(status, headers)
+        return status, headers
 
     def fail(self) -> None:
-        """Answer the exception that is being handled."""
+        """Log the exception that is being handled, and answer for it."""
         environ = self.environ
         logger.exception(
             "Error while answering %s %s",
             readable(environ["REQUEST_METHOD"]),
             readable(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")),
         )
+        self.refuse("500 Internal Server Error")
+
+    def refuse(self, status: str) -> None:
+        """Answer with *status* in place of the app, or let the client see that its answer is not whole."""
         if self.ended:
             return  # close() has failed: the client has its answer
         try:
@@ -187,11 +245,13 @@ class _Exchange:
                 self.writer.cut()
                 return
             self.sent_head = True
-            headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(_ERROR_BODY)))]
-            self.writer.start("500 Internal Server Error", headers)
-            if environ["REQUEST_METHOD"] != "HEAD":
-                self.writer.write(_ERROR_BODY)
-            self.writer.end()
+            body = f"{status[4:]}\n".encode("ascii")
+            headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+            self.head = status, headers
+            if self.environ["REQUEST_METHOD"] == "HEAD":
+                body = b""
+            self.sent = len(body)
+            self.writer.send(status, headers, body)
         except ClientGone:
             self.writer.cut()
 

@@ -30,6 +30,12 @@ class Wire:
         self.was_cut = 0
         self.leaves_after = leaves_after
 
+    def send(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.start(status, headers)
+        if body:
+            self.write(body)
+        self.end()
+
     def start(self, status: str, headers: list[tuple[str, str]]) -> None:
         if self.head is not None:
             raise AssertionError("two heads were sent")

@@ -50,7 +50,7 @@ ADAPTERS = ("flask_embed.adapters",)
 #: What a runner is told; the runners make one, the adapters read it.
 OPTIONS = ("flask_embed.options",)
 #: What all adapters share.
-BOUNDARY = tuple(f"flask_embed.adapters.{name}" for name in ("wsgi", "front", "listeners", "workers"))
+BOUNDARY = tuple(f"flask_embed.adapters.{name}" for name in ("wsgi", "front", "heads", "listeners", "logs", "workers"))
 #: What can stand between a front and the app.
 FIXERS = tuple(f"flask_embed.adapters.{name}" for name in ("lighttpd", "nginx", "proxy"))
 NETWORK = ("socket", "ssl", "select", "selectors", "asyncio", "threading", "multiprocessing")
@@ -59,8 +59,8 @@ NETWORK = ("socket", "ssl", "select", "selectors", "asyncio", "threading", "mult
 def adapter(name: str, *own: str) -> Rule:
     return Rule(
         files=(f"adapters/{name}.py",),
-        why="an adapter may import middleware, errors, environ, options, lifespan, wsgi, front, listeners, workers, "
-        "its protocol and its one library",
+        why="an adapter may import middleware, errors, environ, options, lifespan, wsgi, front, heads, "
+        "listeners, logs, workers, its protocol and its one library",
         may=(*LEAVES, *OPTIONS, *MIDDLEWARE, *BOUNDARY, "flask_embed.lifespan", *own),
     )
 
@@ -148,7 +148,7 @@ RULES = (
     Rule(
         ("adapters/http1.py",),
         "a protocol is bytes in and events out: no sockets, no threads, and httptools alone",
-        may=(*LEAVES, "httptools"),
+        may=(*LEAVES, "flask_embed.adapters.heads", "httptools"),
         never=NETWORK,
     ),
     Rule(
@@ -158,13 +158,13 @@ RULES = (
         never=NETWORK,
     ),
     Rule(
-        ("adapters/wsgi.py", "adapters/listeners.py"),
-        "what all adapters share may import errors and environ, no library",
-        may=LEAVES,
+        ("adapters/wsgi.py", "adapters/listeners.py", "adapters/logs.py"),
+        "what all adapters share may import errors, environ and options, no library",
+        may=(*LEAVES, *OPTIONS),
     ),
     Rule(
-        ("adapters/targets.py",),
-        "how fronts read a request target: strings in, strings out, the standard library alone",
+        ("adapters/heads.py", "adapters/targets.py"),
+        "what stands in a request's head: strings in, strings out, the standard library alone",
         never=NETWORK,
     ),
     Rule(
@@ -176,7 +176,7 @@ RULES = (
     Rule(
         ("adapters/workers.py",),
         "the supervisor is the standard library alone: only the child patches and imports",
-        may=("flask_embed.errors",),
+        may=("flask_embed.errors", *OPTIONS, "flask_embed.adapters.listeners"),
     ),
     adapter("gevent_server", "flask_embed.adapters.http1", "gevent"),
     adapter("tornado_server", "tornado"),
