@@ -128,7 +128,8 @@ def _origin_form(method: str, target: str, environ: WSGIEnvironment) -> str:
     if absolute is None:
         raise _refused("the request target is no path")
     authority = absolute["authority"]
-    host: str = environ.setdefault("HTTP_HOST", authority)
+    environ.setdefault("HTTP_HOST", authority)
+    host: str = environ["HTTP_HOST"]
     if _without_port(host) != _without_port(authority):
         raise _refused("the request target names another host than the Host header")
     rest = absolute["rest"] or "/"

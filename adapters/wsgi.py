@@ -97,19 +97,22 @@ def respond(app: WSGIApplication, environ: WSGIEnvironment, writer: Writer, log:
         copy_context().run(exchange.run, app)
     finally:
         if log is not None:
-            log.write(environ, exchange.head[0] if exchange.head else "-", exchange.sent)
+            log.write(environ, exchange.status or "-", exchange.sent)
 
 
 class _Exchange:
     """One response on its way: nothing is sent before the first part of the body is there."""
 
-    __slots__ = ("bodiless", "ended", "environ", "head", "left", "sent", "sent_head", "writer")
+    __slots__ = ("bodiless", "ended", "environ", "headers", "left", "length", "sent", "sent_head", "status", "writer")
 
     def __init__(self, environ: WSGIEnvironment, writer: Writer) -> None:
         self.environ = environ
         self.writer = writer
-        #: status and headers from start_response
-        self.head: tuple[str, list[tuple[str, str]]] | None = None
+        #: what start_response was called with
+        self.status: str | None = None
+        self.headers: list[tuple[str, str]] = []
+        #: the Content-Length among the headers
+        self.length: int | None = None
         self.sent_head = False
         self.ended = False
         #: bytes of the body that Content-Length still promises, None without one
@@ -147,9 +150,11 @@ class _Exchange:
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
                 exc_info = None  # a cycle through the traceback
-        elif self.head is not None:
+        elif self.status is not None:
             raise RuntimeError("start_response was called a second time without exc_info (PEP 3333)")
-        self.head = _checked_head(status, headers)
+        self.headers = list(headers)
+        self.length = _checked_length(status, self.headers)
+        self.status = status
         return self.write
 
     def write(self, data: bytes) -> None:
@@ -174,7 +179,7 @@ class _Exchange:
             (type(body) is list or type(body) is tuple)
             and len(body) == 1
             and type(body[0]) is bytes
-            and self.head is not None
+            and self.status is not None
             and not self.sent_head
         ):
             self.send_whole(body[0])
@@ -210,17 +215,16 @@ class _Exchange:
 
     def framed(self, whole: int | None) -> tuple[str, list[tuple[str, str]]]:
         """Status and headers as they are sent; *whole* is the length of the body where it is known."""
-        if self.head is None:
+        status, headers = self.status, self.headers
+        if status is None:
             raise RuntimeError("the app returned without calling start_response (PEP 3333)")
-        status, headers = self.head
-        length = next((value for name, value in headers if name.lower() == "content-length"), None)
-        code = status[:3]
-        if code in ("204", "304"):
-            if length is not None and code == "204":  # RFC 9110 section 8.6
+        length = self.length
+        if status.startswith(("204", "304")):
+            if length is not None and status.startswith("204"):  # RFC 9110 section 8.6
                 headers = [header for header in headers if header[0].lower() != "content-length"]
             self.bodiless = True
         elif length is not None:
-            self.left = int(length)
+            self.left = length
         elif whole is not None and not (self.bodiless and whole == 0):
             headers.append(("Content-Length", str(whole)))
             self.left = whole
@@ -247,7 +251,7 @@ class _Exchange:
             self.sent_head = True
             body = f"{status[4:]}\n".encode("ascii")
             headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-            self.head = status, headers
+            self.status = status
             if self.environ["REQUEST_METHOD"] == "HEAD":
                 body = b""
             self.sent = len(body)
@@ -256,25 +260,30 @@ class _Exchange:
             self.writer.cut()
 
 
-def _checked_head(status: str, headers: list[tuple[str, str]]) -> tuple[str, list[tuple[str, str]]]:
-    """Status and a list of its own for the headers; TypeError or ValueError for what must not be sent."""
+def _checked_length(status: str, headers: list[tuple[str, str]]) -> int | None:
+    """The Content-Length among *headers*, if there is one; TypeError or ValueError for what must not be sent."""
+    _check_status(status)
+    length = None
+    for name, value in headers:
+        told = _told_length(name, value)
+        if told is not None:
+            if length is not None:
+                raise ValueError("the response has more than one Content-Length")
+            length = told
+    return length
+
+
+@lru_cache(maxsize=64)
+def _check_status(status: str) -> None:
     if type(status) is not str:
         raise TypeError(f"the status is a str, the app sent {status!r}")
     if _STATUS.fullmatch(status) is None:
         raise ValueError(f"the status {status!r} is no status line like '200 OK'")
-    lengths = 0
-    checked = []
-    for name, value in headers:
-        lengths += _check_header(name, value)
-        checked.append((name, value))
-    if lengths > 1:
-        raise ValueError("the response has more than one Content-Length")
-    return status, checked
 
 
 @lru_cache(maxsize=512)
-def _check_header(name: str, value: str) -> bool:
-    """Raise for a header that must not be sent; whether it is Content-Length."""
+def _told_length(name: str, value: str) -> int | None:
+    """The length that a header tells, if it is Content-Length; TypeError or ValueError if it must not be sent."""
     if type(name) is not str or type(value) is not str:
         raise TypeError(f"a header is two str, the app sent {name!r}: {value!r}")
     if _TOKEN.fullmatch(name) is None:
@@ -285,7 +294,7 @@ def _check_header(name: str, value: str) -> bool:
     if _HOP_BY_HOP.fullmatch(lower):
         raise ValueError(f"the header {name!r} is the server's to send (PEP 3333, hop-by-hop)")
     if lower != "content-length":
-        return False
+        return None
     if _LENGTH.fullmatch(value) is None:
         raise ValueError(f"the Content-Length {value!r} is no number of bytes")
-    return True
+    return int(value)

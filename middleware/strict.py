@@ -73,10 +73,12 @@ def environ_fault(environ: WSGIEnvironment) -> str | None:
         return "CONTENT_LENGTH is no number"
     if environ.get("wsgi.url_scheme") not in ("http", "https"):
         return "the scheme is neither http nor https"
-    for key, value in environ.items():
-        # The three tests in this order cost least: most values are short, and few keys are those of certificates.
-        if type(value) is str and _LINE_BREAK.search(value) is not None and not key.startswith("SSL_"):
-            return f"there is a line break or NUL in {readable(key)}"
+    # One look at all values together: that they hold none is by far the most frequent case.
+    values = "".join([value for value in environ.values() if type(value) is str])
+    if "\n" in values or "\r" in values or "\0" in values:
+        for key, value in environ.items():
+            if type(value) is str and _LINE_BREAK.search(value) is not None and not key.startswith("SSL_"):
+                return f"there is a line break or NUL in {readable(key)}"
     return None
 
 

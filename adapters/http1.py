@@ -1,0 +1,378 @@
+"""HTTP/1.1 for a server, without sockets: bytes in, requests and bodies out; responses in, bytes out (RFC 9112).
+
+One :class:`Connection` reads one request after the other, and no further than the end of the current one:
+
+    receive() ─► head ──► environ ─► the body's parts ─► body_ended
+                   │                      │                  │
+                   └► fault               └► body_fault      └─ next() ─► head …
+
+llhttp (in httptools) judges heads and framing. It is fed no further than one message can reach, so that what comes
+behind is a request of its own, read when this one is answered. What llhttp lets pass and a server must not is refused
+here and in :mod:`flask_embed.adapters.heads`: requests without version, more than one space in the request line, blank
+lines before it, chunk sizes of any length.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+from wsgiref.handlers import format_date_time
+
+from httptools import (
+    HttpParserError,
+    HttpParserInvalidMethodError,
+    HttpParserUpgrade,
+    HttpRequestParser,
+)
+
+from flask_embed.adapters.heads import BadRequestError, environ_of
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+__all__ = ["Connection", "Limits"]
+
+_VERSION = re.compile(r"HTTP/[0-9]\.[0-9]")
+_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: what can be at the beginning of a request line of which not all is there
+_METHOD_SO_FAR = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |\Z)")
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+#: RFC 9112 section 7.1: the size of a chunk, and extensions, which llhttp reads
+_CHUNK_LINE = re.compile(rb"(?P<size>[0-9A-Fa-f]{1,16})(?:[ \t]*;[^\r\n]*)?\r\n")
+_LONGEST_CHUNK_LINE = 4096
+#: How much of a body that the app has left unread is worth reading for another request.
+_WORTH_READING = 64 * 1024
+
+
+class Limits(NamedTuple):
+    """The largest request that is read, in bytes; ``body`` is None for any length."""
+
+    line: int = 8 * 1024
+    headers: int = 64 * 1024
+    header_count: int = 100
+    body: int | None = None
+
+
+class Connection:
+    """The protocol of one connection.
+
+    *base* is the part of the environ that its requests share. Bytes that came go into :meth:`receive`, until
+    :attr:`environ` or :attr:`fault` is there, and, while the app asks for more of the body, until :attr:`parts` holds
+    some. The answer goes through :meth:`start`, :meth:`part` and :meth:`end`, whose bytes are to be sent; then
+    :meth:`next` reads on, if :attr:`keep_alive`.
+    """
+
+    def __init__(self, base: WSGIEnvironment, limits: Limits) -> None:
+        #: the part of the environ that all requests share
+        self.base = base
+        self._limits = limits
+        self._parser = HttpRequestParser(self)
+        #: input that belongs to no message yet
+        self._buffer = b""
+        #: up to where the end of a head was looked for
+        self._searched = 0
+        self._headers: list[tuple[str, str]] = []
+        #: the request that is to be answered, without ``wsgi.input``; None while its head is not whole
+        self.environ: WSGIEnvironment | None = None
+        #: method, target and version of it, also where its head is refused
+        self.line: tuple[str, ...] | None = None
+        #: why the input is no request; nothing is read after it
+        self.fault: BadRequestError | None = None
+        #: what of the body came and was not taken
+        self.parts: deque[memoryview] = deque()
+        #: how many bytes of the body came
+        self.received = 0
+        self.body_ended = False
+        #: why the body will not end; nothing is read after it
+        self.body_fault: BadRequestError | None = None
+        #: bytes of the body that are to come, or of the current chunk with its line break; -1 before the next chunk
+        self._left = 0
+        self._is_chunked = False
+        #: bytes of the trailer section, -1 before it
+        self._trailers = -1
+        #: whether llhttp has stopped at a request for another protocol
+        self._upgrades = False
+        #: whether the client waits for a word before it sends the body
+        self.awaits_continue = False
+        #: whether a request can follow on this connection
+        self.keep_alive = True
+        #: whether the head of the answer was made
+        self.started = False
+        self._chunks_out = False
+
+    # The callbacks of llhttp
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.decode("latin-1"), value.decode("latin-1").rstrip(" \t")))
+
+    def on_headers_complete(self) -> None:
+        self.keep_alive = self._parser.should_keep_alive()  # it forgets that at the end of the message
+
+    def on_body(self, data: bytes) -> None:
+        self.received += len(data)
+        self.parts.append(memoryview(data))
+
+    def on_message_complete(self) -> None:
+        self.body_ended = True
+
+    # Input
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing of a request is there: the client may leave now without losing one."""
+        return self.environ is None and not self._buffer
+
+    @property
+    def input_is_open(self) -> bool:
+        """Whether the client may still be sending what nobody is going to read."""
+        return self.fault is not None or self.body_fault is not None or not self.body_ended or bool(self._buffer)
+
+    def receive(self, data: bytes) -> None:
+        """Take what has come; ``b""`` says that nothing will."""
+        if not data:
+            self._end_of_input()
+            return
+        if self._buffer:
+            data = self._buffer + data
+        self._buffer = b""
+        if self.environ is None:
+            if self.fault is None:
+                self._read_head(data)
+        elif self.body_ended or self.body_fault is not None:
+            self._buffer = data
+        else:
+            self._read_body(data)
+
+    def next(self) -> None:
+        """Go on to the next request, of which some may be there already."""
+        self.environ = self.line = None
+        self._headers.clear()
+        self.parts.clear()
+        self.received = 0
+        self.body_ended = self.started = False
+        self._trailers = -1
+        if self._buffer:
+            data, self._buffer = self._buffer, b""
+            self._read_head(data)
+
+    def _end_of_input(self) -> None:
+        if self.environ is None:
+            if self.fault is None and self._buffer:
+                self.fault = BadRequestError("400 Bad Request", "the input ended within the head of a request")
+        elif not self.body_ended and self.body_fault is None:
+            self._break("400 Bad Request", "the body ended before its time")
+
+    def _read_head(self, data: bytes) -> None:
+        try:
+            end = data.find(b"\r\n\r\n", self._searched)
+            if end < 0:
+                self._check_beginning(data)
+                self._searched = max(len(data) - 3, 0)
+                self._buffer = data
+                return
+            self._searched = 0
+            end += 4
+            head = data if end == len(data) else data[:end]
+            self.environ = self._parsed(head)
+        except BadRequestError as error:
+            self.fault = error
+            self.keep_alive = False
+            return
+        rest = data[end:]
+        if self.body_ended:
+            self._buffer = rest
+        elif rest:
+            self._read_body(rest)
+
+    def _check_beginning(self, data: bytes) -> None:
+        """Refuse what no further input could make a request."""
+        limits = self._limits
+        line_end = data.find(b"\r\n", 0, limits.line + 2)
+        if line_end < 0 and len(data) > limits.line:
+            raise BadRequestError("414 URI Too Long", "the request line is too long")
+        if line_end >= 0 and len(data) - line_end - 4 > limits.headers:
+            raise BadRequestError("431 Request Header Fields Too Large", "the headers are too large")
+        if _BARE_LF.search(data, max(self._searched - 1, 0)) or not _METHOD_SO_FAR.match(data):
+            raise BadRequestError("400 Bad Request", "no request line")
+
+    def _parsed(self, head: bytes) -> WSGIEnvironment:
+        """The environ for a head; the framing of its body is known then."""
+        limits = self._limits
+        line_end = head.find(b"\r\n")
+        if line_end > limits.line:
+            raise BadRequestError("414 URI Too Long", "the request line is too long")
+        parts = head[:line_end].decode("latin-1").split(" ")  # RFC 9112 section 3: one space between them
+        if len(parts) != 3 or _VERSION.fullmatch(parts[2]) is None:
+            raise BadRequestError("400 Bad Request", "no request line")
+        method, target, protocol = self.line = tuple(parts)
+        if protocol not in ("HTTP/1.1", "HTTP/1.0"):
+            raise BadRequestError("505 HTTP Version Not Supported", "another version of HTTP")
+        if len(head) - line_end - 4 > limits.headers or head.count(b"\r\n") - 2 > limits.header_count:
+            raise BadRequestError("431 Request Header Fields Too Large", "the headers are too large, or too many")
+        self._feed(head)
+        environ = environ_of(self.base, method, target, protocol, self._headers)
+        if self._upgrades:
+            self._decline_upgrade(environ)
+        self._is_chunked = not self.body_ended and "CONTENT_LENGTH" not in environ
+        if self.body_ended:
+            return environ
+        if self._is_chunked:
+            self._left = -1
+        else:
+            self._left = int(environ["CONTENT_LENGTH"])
+            if limits.body is not None and self._left > limits.body:
+                raise BadRequestError("413 Content Too Large", "the body is larger than --limit-body")
+        self.awaits_continue = protocol == "HTTP/1.1" and environ.get("HTTP_EXPECT", "").lower() == "100-continue"
+        return environ
+
+    def _decline_upgrade(self, environ: WSGIEnvironment) -> None:
+        """Go on reading a request that asks for another protocol: it is one like any other (RFC 9110 section 7.8).
+
+        llhttp takes what follows its head for that protocol, also where a body was announced. So another parser, which
+        is told of the body alone, reads on.
+        """
+        self._upgrades = False
+        self._parser = HttpRequestParser(self)
+        if "CONTENT_LENGTH" in environ:
+            framing = f"Content-Length: {environ['CONTENT_LENGTH']}"
+        elif any(name.lower() == "transfer-encoding" for name, _ in self._headers):
+            framing = "Transfer-Encoding: chunked"
+        else:
+            return
+        keep_alive, self.body_ended = self.keep_alive, False
+        self._feed(f"POST / HTTP/1.1\r\n{framing}\r\n\r\n".encode("ascii"))
+        self.keep_alive = keep_alive
+
+    def _feed(self, data: bytes) -> None:
+        """Let llhttp read on; :exc:`BadRequestError` for what it refuses."""
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            self._upgrades = True
+        except HttpParserInvalidMethodError:
+            if self.line is None or _METHOD.fullmatch(self.line[0]) is None:
+                raise BadRequestError("400 Bad Request", "the method is no token") from None
+            raise BadRequestError("501 Not Implemented", "a method that nobody knows") from None
+        except HttpParserError as error:
+            raise BadRequestError("400 Bad Request", str(error)) from None
+
+    def _read_body(self, data: bytes) -> None:
+        self.awaits_continue = False
+        try:
+            end = self._read_chunks(data) if self._is_chunked else self._read_length(data)
+        except BadRequestError as error:
+            self._break(error.status, str(error))
+            return
+        self._buffer = data[end:]
+        limit = self._limits.body
+        if limit is not None and self.received > limit:
+            self._break("413 Content Too Large", "the body is larger than --limit-body")
+
+    def _read_length(self, data: bytes) -> int:
+        part = data if len(data) <= self._left else data[: self._left]
+        self._left -= len(part)
+        self._feed(part)
+        return len(part)
+
+    def _read_chunks(self, data: bytes) -> int:
+        """Read chunks, and the trailers behind the last one, which are dropped; where in *data* they end."""
+        at = 0
+        while not self.body_ended:
+            if self._left > 0:
+                part = data[at : at + self._left]
+                if not part:
+                    break
+                self._feed(part)
+                self._left -= len(part)
+                at += len(part)
+                if self._left == 0:
+                    self._left = -1
+                continue
+            end = data.find(b"\r\n", at) + 2
+            if end < 2:
+                if len(data) - at > _LONGEST_CHUNK_LINE or _BARE_LF.search(data, at):
+                    raise BadRequestError("400 Bad Request", "a line between chunks is too long, or none")
+                break
+            line = data[at:end]
+            at = end
+            if self._trailers >= 0:
+                self._trailers += len(line)
+                if self._trailers > self._limits.headers:
+                    raise BadRequestError("431 Request Header Fields Too Large", "the trailers are too large")
+            else:
+                match = _CHUNK_LINE.fullmatch(line)
+                if match is None or len(line) > _LONGEST_CHUNK_LINE:
+                    raise BadRequestError("400 Bad Request", "no size of a chunk")
+                size = int(match["size"], 16)
+                if size:
+                    self._left = size + 2
+                else:
+                    self._trailers = 0
+            self._feed(line)
+        return at
+
+    def _break(self, status: str, reason: str) -> None:
+        self.body_fault = BadRequestError(status, reason)
+        self.keep_alive = False
+
+    # Output
+
+    def start(self, status: str, headers: list[tuple[str, str]]) -> bytes:
+        """The head of the answer to the current request, checked by the boundary before."""
+        self.started = True
+        environ = self.environ
+        is_new = environ is None or environ["SERVER_PROTOCOL"] == "HTTP/1.1"
+        head = f"HTTP/1.1 {status}\r\n" + "".join([f"{name}: {value}\r\n" for name, value in headers])
+        lower = head.lower()
+        if "\r\ndate:" not in lower:
+            head += _date_line(int(time.time()))  # RFC 9110 section 6.6.1
+        self._chunks_out = False
+        if "\r\ncontent-length:" not in lower and environ is not None and not status.startswith(("204", "304")):
+            if environ["REQUEST_METHOD"] == "HEAD":
+                pass  # what a GET would be told of the length may be left out
+            elif is_new:
+                self._chunks_out = True
+                head += "Transfer-Encoding: chunked\r\n"
+            else:
+                self.keep_alive = False  # only the end of the connection ends the body
+        if self.keep_alive and not self.body_ended and not self._is_worth_reading():
+            self.keep_alive = False
+        if not self.keep_alive:
+            head += "Connection: close\r\n"
+        elif not is_new:
+            head += "Connection: keep-alive\r\n"
+        return (head + "\r\n").encode("latin-1")
+
+    def part(self, data: bytes) -> bytes:
+        """A part of the answer's body, which is not empty."""
+        return b"%x\r\n%b\r\n" % (len(data), data) if self._chunks_out else data
+
+    def end(self) -> bytes:
+        """The end of the answer."""
+        return b"0\r\n\r\n" if self._chunks_out else b""
+
+    def continue_line(self) -> bytes:
+        """What a client has to be told before it sends its body (RFC 9110 section 10.1.1), if it waits for that."""
+        if not self.awaits_continue or self.started:
+            return b""
+        self.awaits_continue = False
+        return b"HTTP/1.1 100 Continue\r\n\r\n"
+
+    def _is_worth_reading(self) -> bool:
+        """Whether what is left of the request's body is little enough to be read for the sake of the next request.
+
+        A client that waits for a 100 may send the body or not: nobody can tell what its next bytes are.
+        """
+        return not self.awaits_continue and not self._is_chunked and self._left <= _WORTH_READING
+
+
+_date = (0, "")
+
+
+def _date_line(now: int) -> str:
+    global _date  # noqa: PLW0603
+    if _date[0] != now:
+        _date = (now, f"Date: {format_date_time(now)}\r\n")
+    return _date[1]
