@@ -22,7 +22,7 @@ PROCESSES := tests/runners tests/packaging
 # These need real servers or other frameworks, or are no tests.
 IN_PROCESS := $(patsubst %,--ignore=%,$(PROCESSES) tests/servers tests/guests tests/benchmarks)
 
-.PHONY: help demo test test-servers lint bench clean on-python
+.PHONY: help demo test test-servers lint bench bench-servers clean on-python
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -65,6 +65,9 @@ lint: $(TOOLS) $(GUESTS)/ready  ## ruff, mypy and basedpyright
 bench: $(TOOLS)  ## the benchmarks against other frameworks
 	$(PY) -m tests.benchmarks
 	$(PY) -m tests.benchmarks.mounting
+
+bench-servers: $(TOOLS)  ## the runners against other servers, under the load of wrk, and what they hold
+	$(PY) -m tests.benchmarks.servers
 
 clean:  ## remove .venv, caches and what builds leave
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov

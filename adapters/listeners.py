@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import grp
 import os
 import re
 import socket
@@ -14,22 +15,25 @@ from flask_embed.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["address_of", "listening"]
+__all__ = ["activated", "address_of", "listening"]
 
 _HOST_PORT = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]/\s]*)):(?P<port>[0-9]{1,5})")
 _FORMS = "write HOST:PORT ([::1]:PORT), unix:PATH or fd://N"
 
 
 @contextlib.contextmanager
-def listening(bind: str, backlog: int = 2048) -> Iterator[socket.socket]:
+def listening(
+    bind: str, backlog: int = 2048, *, mode: int = 0o660, group: str | None = None
+) -> Iterator[socket.socket]:
     """A listening socket for *bind*, closed at the end of the block, the file of a unix socket removed with it.
 
     :exc:`~flask_embed.errors.UsageError` for another form, an address that is taken or not ours, or a path where
-    something else lies. ``host:0`` takes a free port. A unix socket has the mode 0660; one that a dead server
-    has left is replaced, one that answers is not.
+    something else lies. ``host:0`` takes a free port. A unix socket has this *mode* from the first moment on, and
+    belongs to *group* (a name or a number), None for that of the process; one that a dead server has left is
+    replaced, one that answers is not.
     """
     if bind.startswith("unix:"):
-        with _unix_socket(bind.removeprefix("unix:"), backlog) as listener:
+        with _unix_socket(bind.removeprefix("unix:"), backlog, mode, group) as listener:
             yield listener
         return
     with _inherited(bind) if bind.startswith("fd://") else _tcp_socket(bind, backlog) as listener:
@@ -46,6 +50,20 @@ def address_of(listener: socket.socket) -> str:
         return f"unix:{os.fsdecode(name)}"
     host, port = name[:2]
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def activated() -> str | None:
+    """The ``fd://3`` that systemd has opened for this process, None if it has not; sd_listen_fds(3).
+
+    The variables that say so are removed, so that no child takes them for its own.
+    """
+    count, pid = os.environ.pop("LISTEN_FDS", ""), os.environ.pop("LISTEN_PID", "")
+    os.environ.pop("LISTEN_FDNAMES", None)
+    if pid != str(os.getpid()) or not count.isdecimal() or int(count) < 1:
+        return None
+    if int(count) > 1:
+        raise UsageError(f"systemd has passed {count} sockets: say with --bind fd://N which one is meant")
+    return "fd://3"
 
 
 def _tcp_socket(bind: str, backlog: int) -> socket.socket:
@@ -81,11 +99,12 @@ def _inherited(bind: str) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _unix_socket(path: str, backlog: int) -> Iterator[socket.socket]:
+def _unix_socket(path: str, backlog: int, mode: int, group: str | None) -> Iterator[socket.socket]:
+    owner = None if group is None else _group_number(group)
     _make_room(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with listener:
-        before = os.umask(0o117)
+        before = os.umask(~mode & 0o777)
         try:
             listener.bind(path)
         except OSError as error:
@@ -94,12 +113,30 @@ def _unix_socket(path: str, backlog: int) -> Iterator[socket.socket]:
             os.umask(before)
         made = os.stat(path).st_ino
         try:
+            if owner is not None:
+                _give(path, owner, group)
             listener.listen(backlog)
             yield listener
         finally:
             with contextlib.suppress(OSError):
                 if os.stat(path).st_ino == made:  # not the socket of a server that has taken our place
                     os.unlink(path)
+
+
+def _group_number(group: str) -> int:
+    if group.isascii() and group.isdigit():
+        return int(group)
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise UsageError(f"--socket-group {group}: there is no group of that name") from None
+
+
+def _give(path: str, owner: int, group: str | None) -> None:
+    try:
+        os.chown(path, -1, owner)
+    except OSError as error:
+        raise UsageError(f"--socket-group {group}: {error.strerror} (a member of it may do that, or root)") from None
 
 
 def _make_room(path: str) -> None:

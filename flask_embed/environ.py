@@ -12,8 +12,6 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from werkzeug.sansio.utils import host_is_trusted as _in_trusted_list
-
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -123,10 +121,13 @@ def host_is_trusted(host: str, trusted: Collection[str]) -> bool:
     """
     if is_loopback(host):
         return True
+    # Here, because the supervisor of several workers loads this module and no library.
+    from werkzeug.sansio.utils import host_is_trusted as is_in
+
     name = host.lower()
     if not name.startswith("["):
         name = name.partition(":")[0].removesuffix(".")
-    return bool(trusted) and _in_trusted_list(name, [entry.lower() for entry in trusted])
+    return bool(trusted) and is_in(name, [entry.lower() for entry in trusted])
 
 
 def url_quote(path: str) -> str:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from flask_embed.runner import main as run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from argparse import Namespace
+    from collections.abc import Sequence
 
-    from _typeshed.wsgi import WSGIApplication
-
-    from flask_embed.options import Options
+    from flask_embed.runner import Serve
 
 __all__ = ["main"]
 
@@ -22,10 +21,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run("gevent", "gevent", _start, argv)
 
 
-def _start() -> Callable[[WSGIApplication, Options], None]:
-    from gevent import monkey
+def _start(arguments: Namespace) -> Serve:
+    if not arguments.no_patch:
+        from gevent import monkey
 
-    monkey.patch_all()
+        monkey.patch_all()
     from flask_embed.adapters.gevent_server import serve
 
     return serve

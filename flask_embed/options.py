@@ -44,6 +44,9 @@ class Options:
     #: a worker is replaced after about this many requests; 0 is never
     max_requests: int = 0
 
+    #: for development: a worker starts again when a file of its app changes
+    reload: bool = False
+
     #: how long running requests have to end after SIGTERM or SIGINT
     graceful_timeout: float = 30.0
     #: a worker whose event loop stands still for so long is replaced

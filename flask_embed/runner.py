@@ -3,59 +3,118 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
 import os
 import sys
-from typing import TYPE_CHECKING
+import traceback
+from typing import TYPE_CHECKING, Protocol
 
 from flask_embed import __version__
 from flask_embed.errors import PrefixError, UsageError
-from flask_embed.options import FIXES, Options
+from flask_embed.options import FIXES, LOG_LEVELS, Options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from _typeshed.wsgi import WSGIApplication
 
-__all__ = ["HTTP_RUNNERS", "enter", "main", "mounted"]
+    from flask_embed.adapters.workers import Worker
+
+__all__ = ["HTTP_RUNNERS", "Serve", "enter", "main", "mounted"]
 
 #: the runners whose environment variable SCRIPT_NAME means ``--script-name``; for the others it belongs to a request
 HTTP_RUNNERS = ("gevent", "tornado")
+_SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 
-def main(
-    runner: str, extra: str, start: Callable[[], Callable[[WSGIApplication, Options], None]], argv: Sequence[str] | None
-) -> int:
+class Serve(Protocol):
+    """What every adapter has: serves an app until the process is told to end."""
+
+    def __call__(self, app: WSGIApplication, options: Options, worker: Worker | None = None, /) -> None: ...
+
+
+def main(runner: str, extra: str, start: Callable[[argparse.Namespace], Serve], argv: Sequence[str] | None) -> int:
     """Serve what the command line says; returns the exit status.
 
-    *start* prepares the process (patches it, where that is needed) and imports the adapter's ``serve``; it runs
-    before the app is imported. A fault of whoever typed the command is one line on stderr and the status 2; what
-    the app's own module raises is passed on with its traceback.
+    *start* prepares the process (patches it, where that is needed) and imports the adapter's ``serve``; it runs in the
+    process that is going to serve, before the app is imported there. A fault of whoever typed the command is one line
+    on stderr and the status 2; what the app's own module raises is passed on with its traceback.
     """
     parser = _parser(runner)
     arguments = parser.parse_args(argv)
+
+    def run(worker: Worker | None = None) -> int:
+        from flask_embed.adapters.logs import logging_to
+        from flask_embed.adapters.workers import AGAIN
+
+        changes = None
+        if arguments.reload:
+            from flask_embed.adapters.reload import Changes
+
+            changes = Changes()
+        try:
+            serve = _imported(lambda: start(arguments), extra)
+            app, served = _composed(arguments, options, runner in HTTP_RUNNERS)
+        except Exception as error:
+            if changes is None:
+                raise
+            _tell(parser.prog, error)
+            changes.wait(error)
+            return AGAIN
+        if changes is not None:
+            changes.watch()
+        with logging_to(served):
+            serve(app, served, worker)
+        return AGAIN if changes is not None and changes.path is not None else 0
+
+    def told(worker: Worker) -> int:
+        try:
+            return run(worker)
+        except (UsageError, PrefixError) as error:
+            _tell(parser.prog, error)
+            return 2
+
     try:
-        serve = _imported(start, extra)
-        app, options = _composed(arguments, runner in HTTP_RUNNERS)
-        serve(app, options)
+        options = _options(arguments, runner)
+        enter(arguments.chdir)
+        if arguments.umask is not None:
+            os.umask(arguments.umask)
+        from flask_embed.adapters.workers import supervise
+
+        with _pid_file(arguments.pid):
+            if options.workers > 1 or options.max_requests or options.reload:
+                return supervise(options, told)
+            return run()
     except (UsageError, PrefixError) as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        _tell(parser.prog, error)
         return 2
-    return 0
+
+
+def _tell(prog: str, error: Exception) -> None:
+    """Say what went wrong: in a line if whoever typed the command is at fault, with the traceback if the app is."""
+    if isinstance(error, UsageError | PrefixError):
+        print(f"{prog}: {error}", file=sys.stderr, flush=True)
+    else:
+        traceback.print_exception(error)
 
 
 def _parser(runner: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"python -m flask_embed.{runner}",
+        usage=f"python -m flask_embed.{runner} APP [options]",
         description=f"Serve a WSGI app with {runner}.",
         epilog=f"example: python -m flask_embed.{runner} shop:app --bind 127.0.0.1:8000 --mount /blog=blog:app",
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=f"flask_embed {__version__}")
     parser.add_argument("app", metavar="APP", help="module:attribute, or module:factory() for what a factory returns")
+    parser.add_argument("--chdir", metavar="DIR", help="change to this folder first; modules are looked for in it")
     parser.add_argument(
         "-b",
         "--bind",
-        default=Options.bind,
-        help="HOST:PORT ([::1]:PORT; port 0 takes a free one), unix:PATH or fd://N (default: %(default)s)",
+        help="HOST:PORT ([::1]:PORT; port 0 takes a free one), unix:PATH or fd://N "
+        f"(default: the socket of systemd, or {Options.bind})",
     )
     parser.add_argument(
         "--mount",
@@ -64,40 +123,106 @@ def _parser(runner: str) -> argparse.ArgumentParser:
         metavar="KEY=APP",
         help="another app at /PREFIX, HOST/PREFIX or *.DOMAIN/PREFIX, may be repeated; the longest prefix wins",
     )
-    parser.add_argument(
-        "--prefix", default="", metavar="/PREFIX", help="the front sends all paths below this prefix, whole"
-    )
-    parser.add_argument(
+
+    front = parser.add_argument_group("what the web server in front does")
+    front.add_argument("--prefix", default="", metavar="/PREFIX", help="it sends all paths below this prefix, whole")
+    front.add_argument(
         "--script-name",
         default="",
         metavar="/PREFIX",
-        help="the front has taken this prefix off all paths (gevent, tornado: so says $SCRIPT_NAME, too)",
+        help="it has taken this prefix off all paths (gevent, tornado: so says $SCRIPT_NAME, too)",
     )
-    parser.add_argument(
-        "--fix", action="append", default=[], choices=FIXES, help="mend what a front sends; may be repeated"
-    )
-    parser.add_argument(
+    front.add_argument("--fix", action="append", default=[], choices=FIXES, help="mend what it sends; may be repeated")
+    front.add_argument(
         "--trust-proxy",
-        type=_hops,
-        default=0,
+        type=_number("proxies", 0, 100),
         metavar="N",
-        help="proxies in front that set or clear X-Forwarded-For, -Proto, -Host, -Port, -Prefix (default: none)",
+        help="proxies that set or clear X-Forwarded-For, -Proto, -Host, -Port, -Prefix (default: none)",
     )
-    parser.add_argument(
+    front.add_argument(
         "--forwarded-allow-ips",
-        default=",".join(Options.forwarded_allow_ips),
         metavar="LIST",
-        help="peers that --trust-proxy is about: addresses, networks, unix (default: %(default)s)",
+        help="peers that --trust-proxy is about: addresses, networks, unix "
+        f"(default: {','.join(Options.forwarded_allow_ips)})",
     )
-    parser.add_argument("--chdir", metavar="DIR", help="change to this folder first; modules are looked for in it")
-    parser.add_argument(
-        "--graceful-timeout",
-        type=_seconds,
-        default=Options.graceful_timeout,
-        metavar="SECONDS",
-        help="time for running requests to end after SIGTERM or Ctrl-C (default: %(default)g)",
+
+    processes = parser.add_argument_group("processes")
+    processes.add_argument(
+        "-w",
+        "--workers",
+        type=_number("processes", 1, 1000),
+        metavar="N",
+        help="how many answer (default: %(default)s)",
     )
-    parser.add_argument("--version", action="version", version=f"flask_embed {__version__}")
+    if runner in ("tornado", "fastcgi"):
+        processes.add_argument(
+            "--threads",
+            type=_number("threads", 1, 10_000),
+            metavar="N",
+            help="requests that a process answers at once (default: %(default)s)",
+        )
+    processes.add_argument(
+        "--max-requests",
+        type=_number("requests", 0, 10**12),
+        metavar="N",
+        help="replace a worker after about so many (default: never)",
+    )
+    processes.add_argument(
+        "--reload", action="store_true", help="for development: start again when a file of the app changes"
+    )
+    if runner == "gevent":
+        processes.add_argument("--no-patch", action="store_true", help="leave the standard library as it is")
+    processes.add_argument("--pid", metavar="FILE", help="write the process id to this file")
+
+    waits = parser.add_argument_group("waits, in seconds")
+    for option, about in (
+        ("--graceful-timeout", "for running requests to end after SIGTERM or Ctrl-C"),
+        ("--timeout", "until a worker that stands still is replaced"),
+        ("--header-timeout", "for the head of a request"),
+        ("--body-timeout", "for the next part of a body"),
+        ("--keep-alive", "for the next request on a connection"),
+        ("--write-timeout", "for a client to take the next part of an answer"),
+    ):
+        waits.add_argument(option, type=_seconds, metavar="SECONDS", help=f"{about} (default: %(default)g)")
+
+    limits = parser.add_argument_group("limits, in bytes (64k, 16m, 1g)")
+    for option, about in (
+        ("--limit-line", "of the request line"),
+        ("--limit-headers", "of the headers together"),
+        ("--spool", "of a body that waits in memory for an app that is slow to read it"),
+    ):
+        limits.add_argument(option, type=_size, metavar="SIZE", help=f"{about} (default: %(default)s)")
+    limits.add_argument(
+        "--limit-header-count",
+        type=_number("headers", 1, 100_000),
+        metavar="N",
+        help="of headers (default: %(default)s)",
+    )
+    limits.add_argument(
+        "--limit-body",
+        type=_size_or_none,
+        metavar="SIZE",
+        help="of a body; an app's own counts besides (default: none)",
+    )
+
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "--socket-mode", type=_mode, metavar="MODE", help=f"of a unix socket (default: {Options.socket_mode:04o})"
+    )
+    files.add_argument("--socket-group", metavar="GROUP", help="of a unix socket (default: that of the process)")
+    files.add_argument("--umask", type=_mode, metavar="MASK", help="for files that the app makes")
+    files.add_argument("--access-logfile", metavar="FILE", help="a line for each request; - is stderr (default: none)")
+    files.add_argument("--error-logfile", metavar="FILE", help="warnings and errors (default: -, stderr)")
+    files.add_argument("--log-level", choices=LOG_LEVELS, help="the least important lines (default: %(default)s)")
+
+    known = {field.name: field.default for field in dataclasses.fields(Options)}
+    parser.set_defaults(
+        **{
+            action.dest: known[action.dest]
+            for action in parser._actions
+            if action.dest in known and action.default is None and action.dest not in ("bind", "forwarded_allow_ips")
+        }
+    )
     return parser
 
 
@@ -111,15 +236,87 @@ def _seconds(value: str) -> float:
     return seconds
 
 
-def _hops(value: str) -> int:
-    if not value.isascii() or not value.isdigit() or int(value) > 100:
-        raise argparse.ArgumentTypeError(f"{value!r} is no number of proxies from 0 to 100")
-    return int(value)
+def _number(what: str, least: int, most: int) -> Callable[[str], int]:
+    def number(value: str) -> int:
+        if not value.isascii() or not value.isdigit() or len(value) > 15 or not least <= int(value) <= most:
+            raise argparse.ArgumentTypeError(f"{value!r} is no number of {what} from {least} to {most}")
+        return int(value)
+
+    return number
 
 
-def _imported(
-    start: Callable[[], Callable[[WSGIApplication, Options], None]], extra: str
-) -> Callable[[WSGIApplication, Options], None]:
+def _size(value: str) -> int:
+    digits, unit = (value[:-1], value[-1].lower()) if value[-1:].isalpha() else (value, "")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 15 or unit not in _SIZES or not int(digits):
+        raise argparse.ArgumentTypeError(f"{value!r} is no size: write a number of bytes, or 64k, 16m, 1g")
+    return int(digits) * _SIZES[unit]
+
+
+def _size_or_none(value: str) -> int | None:
+    return None if value == "none" else _size(value)
+
+
+def _mode(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or len(value) > 4 or set(value) & set("89") or int(value, 8) > 0o777:
+        raise argparse.ArgumentTypeError(f"{value!r} is no mode: write it like 0660")
+    return int(value, 8)
+
+
+def _options(arguments: argparse.Namespace, runner: str) -> Options:
+    """What the command line says, as far as that is known without the app."""
+    from flask_embed.adapters.listeners import activated
+
+    if arguments.reload and arguments.workers > 1:
+        raise UsageError(f"--reload is for one worker, not for {arguments.workers}")
+    if arguments.socket_mode & 0o002:
+        raise UsageError(
+            f"--socket-mode {arguments.socket_mode:04o} lets everybody on this machine in; give the web server's group "
+            "access with --socket-group and 0660"
+        )
+    given = vars(arguments)
+    fields = {field.name: given[field.name] for field in dataclasses.fields(Options) if field.name in given}
+    peers = arguments.forwarded_allow_ips
+    if peers is None:
+        fields["forwarded_allow_ips"] = Options.forwarded_allow_ips
+    else:
+        fields["forwarded_allow_ips"] = tuple(filter(None, peers.replace(" ", "").split(",")))
+    fields["bind"] = arguments.bind or activated() or Options.bind
+    return Options(**{**fields, "fix": tuple(arguments.fix), "title": arguments.app})
+
+
+@contextlib.contextmanager
+def _pid_file(path: str | None) -> Iterator[None]:
+    """Within the block the file says which process this is."""
+    if path is None:
+        yield
+        return
+    path = os.path.abspath(path)
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            before = file.read(20).strip()
+        if before.isdigit() and os.path.exists(f"/proc/{before}"):
+            raise UsageError(f"--pid {path}: the process {before} in it is still running")
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise UsageError(f"--pid {path}: {error.strerror}") from None
+    own = f"{os.getpid()}\n"
+    try:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(own)
+    except OSError as error:
+        raise UsageError(f"--pid {path}: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            with open(path, encoding="ascii") as file:
+                is_own = file.read() == own
+            if is_own:
+                os.unlink(path)
+
+
+def _imported(start: Callable[[], Serve], extra: str) -> Serve:
     try:
         return start()
     except ModuleNotFoundError as error:
@@ -128,11 +325,10 @@ def _imported(
     raise UsageError(f'{extra} is not installed: pip install "flask-embed[{extra}]"')
 
 
-def _composed(arguments: argparse.Namespace, is_http: bool) -> tuple[WSGIApplication, Options]:
-    """The app with its mounts around it, and the options for the server."""
+def _composed(arguments: argparse.Namespace, options: Options, is_http: bool) -> tuple[WSGIApplication, Options]:
+    """The app with its mounts around it, and the options with what is known of them now."""
     from flask_embed.middleware.prefix import normalize_prefix
 
-    enter(arguments.chdir)
     script_name = arguments.script_name or (os.environ.get("SCRIPT_NAME", "") if is_http else "")
     stripped, prefix = (normalize_prefix(value).encode("latin-1").decode() for value in (script_name, arguments.prefix))
     if prefix and stripped.endswith(prefix):
@@ -142,18 +338,7 @@ def _composed(arguments: argparse.Namespace, is_http: bool) -> tuple[WSGIApplica
         )
     app, mounts = mounted(arguments.app, arguments.mount, stripped + prefix)
     warn_of_shadowed_rules(app)
-    options = Options(
-        bind=arguments.bind,
-        graceful_timeout=arguments.graceful_timeout,
-        prefix=prefix,
-        script_name=stripped,
-        fix=tuple(arguments.fix),
-        trust_proxy=arguments.trust_proxy,
-        forwarded_allow_ips=tuple(filter(None, arguments.forwarded_allow_ips.replace(" ", "").split(","))),
-        title=arguments.app,
-        mounts=mounts,
-    )
-    return app, options
+    return app, dataclasses.replace(options, prefix=prefix, script_name=stripped, mounts=mounts)
 
 
 def enter(folder: str | None) -> None:

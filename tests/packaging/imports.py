@@ -158,7 +158,7 @@ RULES = (
         never=NETWORK,
     ),
     Rule(
-        ("adapters/wsgi.py", "adapters/listeners.py", "adapters/logs.py"),
+        ("adapters/wsgi.py", "adapters/listeners.py", "adapters/logs.py", "adapters/reload.py"),
         "what all adapters share may import errors, environ and options, no library",
         may=(*LEAVES, *OPTIONS),
     ),
@@ -176,7 +176,7 @@ RULES = (
     Rule(
         ("adapters/workers.py",),
         "the supervisor is the standard library alone: only the child patches and imports",
-        may=("flask_embed.errors", *OPTIONS, "flask_embed.adapters.listeners"),
+        may=("flask_embed.errors", *OPTIONS, "flask_embed.adapters.listeners", "flask_embed.adapters.logs"),
     ),
     adapter("gevent_server", "flask_embed.adapters.http1", "gevent"),
     adapter("tornado_server", "tornado"),

@@ -196,7 +196,7 @@ def test_a_signal_lets_running_requests_end_and_removes_the_socket(
     assert not path.exists()
 
 
-def test_a_request_that_does_not_end_in_time_is_answered_with_500(folder: Path) -> None:
+def test_a_request_that_does_not_end_in_time_is_answered_with_503(folder: Path) -> None:
     with (
         serving("gevent", "shop:app", "-b", "127.0.0.1:0", "--graceful-timeout", "0.1", cwd=folder) as runner,
         contextlib.closing(runner.connect()) as busy,
@@ -204,7 +204,7 @@ def test_a_request_that_does_not_end_in_time_is_answered_with_500(folder: Path) 
         busy.request("GET", "/slow")
         runner.wait_for("slow has started")
         assert runner.stop() == 0
-        assert busy.getresponse().status == 500
+        assert busy.getresponse().status == 503
 
 
 def test_a_stale_socket_is_replaced_and_nothing_else_is(folder: Path, tmp_path: Path) -> None:

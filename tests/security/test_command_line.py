@@ -15,11 +15,12 @@ from flask_embed.runner import main
 from tests.security.checks import absent, check, equal, present
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from argparse import Namespace
+    from collections.abc import Iterator
 
     from _typeshed.wsgi import WSGIApplication
 
-    from flask_embed.options import Options
+    from flask_embed.runner import Serve
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,8 +73,8 @@ def served(*argv: str) -> tuple[int, list[WSGIApplication]]:
     """The exit status of a command, and what it would serve."""
     apps: list[WSGIApplication] = []
 
-    def start() -> Callable[[WSGIApplication, Options], None]:
-        return lambda app, options: apps.append(app)
+    def start(arguments: Namespace) -> Serve:
+        return lambda app, options, worker=None: apps.append(app)
 
     return main("test", "test", start, argv), apps
 

@@ -1,0 +1,351 @@
+"""What clients see of ``python -m flask_embed.gevent``, through raw sockets: bodies, waits, and who is told what."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.serving import DEADLINE, Runner, serving, unix_socket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+APP = """
+import gevent, sys, threading
+from wsgiref.validate import validator
+from flask_embed.middleware import DispatcherMiddleware
+
+TEXT = ("Content-Type", "text/plain")
+
+def answer(start_response, body, *headers):
+    body = body.encode()
+    start_response("200 OK", [TEXT, ("Content-Length", str(len(body))), *headers])
+    return [body]
+
+def echo(environ, start_response):
+    return answer(start_response, f"{environ['REQUEST_METHOD']} {len(environ['wsgi.input'].read())}")
+
+def pieces(environ, start_response):
+    stream = environ["wsgi.input"]
+    return answer(start_response, repr([stream.read(3), stream.readline(), list(stream), stream.read()]))
+
+def never_reads(environ, start_response):
+    return answer(start_response, "no thanks")
+
+def refuses(environ, start_response):
+    start_response("403 Forbidden", [TEXT, ("Content-Length", "2")])
+    return [b"no"]
+
+def reads_and_tells(environ, start_response):
+    try:
+        environ["wsgi.input"].read()
+    except OSError as error:
+        print("the body failed:", error, file=sys.stderr, flush=True)
+        raise
+    return answer(start_response, "read")
+
+class Endless:
+    def __iter__(self):
+        return self
+    def __next__(self):
+        return bytes(65536)
+    def close(self):
+        print("the stream was closed", file=sys.stderr, flush=True)
+
+def endless(environ, start_response):
+    start_response("200 OK", [TEXT])
+    return Endless()
+
+def leaves(environ, start_response):
+    sys.exit("an app has no say in that")
+
+def times_out(environ, start_response):
+    raise gevent.Timeout(1)
+
+def file(environ, start_response):
+    start_response("200 OK", [TEXT])
+    return environ["wsgi.file_wrapper"](open(__file__, "rb"), 100)
+
+def seen(environ, start_response):
+    names = ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REQUEST_URI", "SERVER_PROTOCOL", "SERVER_NAME", "REMOTE_ADDR",
+             "HTTP_HOST", "HTTP_X_ONE", "HTTP_COOKIE", "HTTP_PROXY", "wsgi.multithread", "wsgi.multiprocess")
+    return answer(start_response, "|".join(str(environ.get(name)) for name in names))
+
+kept = []
+
+def keeps_its_input(environ, start_response):
+    kept.append(environ["wsgi.input"])
+    return answer(start_response, "kept")
+
+def reads_what_was_kept(environ, start_response):
+    try:
+        found = kept[0].read()
+    except ValueError as error:
+        found = f"ValueError: {error}"
+    return answer(start_response, str(found))
+
+@validator
+def checked(environ, start_response):
+    return answer(start_response, f"{environ['REQUEST_METHOD']} {environ['wsgi.input'].read(1000)}")
+
+views = [echo, pieces, never_reads, refuses, reads_and_tells, endless, leaves, times_out, file, seen, keeps_its_input,
+         reads_what_was_kept]
+app = DispatcherMiddleware(None, {"/checked": checked, **{f"/{view.__name__}": view for view in views}})
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("apps")
+    (folder / "raw.py").write_text(APP)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runner(folder: Path) -> Iterator[Runner]:
+    with serving("gevent", "raw:app", "--bind", "127.0.0.1:0", cwd=folder) as runner:
+        yield runner
+
+
+@pytest.fixture(scope="module")
+def hurried(folder: Path) -> Iterator[Runner]:
+    """A runner that waits for nobody."""
+    waits = [f"--{name}=0.2" for name in ("header-timeout", "body-timeout", "keep-alive", "write-timeout")]
+    with serving("gevent", "raw:app", "--bind", "127.0.0.1:0", *waits, cwd=folder) as runner:
+        yield runner
+
+
+@contextlib.contextmanager
+def connected(runner: Runner) -> Iterator[socket.socket]:
+    with socket.create_connection((runner.host, runner.port), DEADLINE) as connection:
+        yield connection
+
+
+def rest(connection: socket.socket) -> bytes:
+    """All that comes until the connection is closed, or reset."""
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        while data := connection.recv(65536):
+            received += data
+    return received
+
+
+def ask(runner: Runner, request: bytes) -> bytes:
+    """All that comes back for *request*, whose last one has to close the connection."""
+    with connected(runner) as connection:
+        connection.sendall(request)
+        return rest(connection)
+
+
+def head(target: str, *lines: str, method: str = "GET") -> bytes:
+    return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode()
+
+
+LAST = head("/seen", "Connection: close")
+
+
+def bodies(received: bytes) -> list[bytes]:
+    """The bodies of answers that all have a Content-Length."""
+    found = []
+    while received:
+        one, _, received = received.partition(b"\r\n\r\n")
+        length = int(one.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        found.append(received[:length])
+        received = received[length:]
+    return found
+
+
+def test_the_environ_is_what_was_sent(runner: Runner) -> None:
+    lines = [
+        "X-One: 1",
+        "X-One: 2",
+        "X_One: 3",
+        "Cookie: a=1",
+        "Cookie: b=2",
+        "Proxy: http://evil",
+        "Connection: close",
+    ]
+    received = ask(runner, head("/seen/%C3%BC/a%2Fb?x=%20", *lines))
+    assert bodies(received) == [
+        "/seen|/Ã¼/a/b|x=%20|/seen/%C3%BC/a%2Fb?x=%20|HTTP/1.1|127.0.0.1|127.0.0.1|localhost|1,2|a=1; b=2|"
+        "None|True|False".encode()
+    ]
+
+
+def test_a_unix_socket_has_no_address(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "app.sock"
+    with (
+        serving("gevent", "raw:app", "--bind", f"unix:{path}", cwd=folder),
+        contextlib.closing(unix_socket(str(path))) as connection,
+    ):
+        connection.sendall(LAST)
+        (body,) = bodies(rest(connection))
+    assert body == b"/seen|||/seen|HTTP/1.1|localhost||localhost|None|None|None|True|False"
+
+
+def test_requests_that_come_at_once_are_answered_in_turn(runner: Runner) -> None:
+    post = head("/echo", "Content-Length: 4", method="POST") + b"GET "
+    chunked = (
+        head("/echo", "Transfer-Encoding: chunked", method="PUT") + b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nX: y\r\n\r\n"
+    )
+    unread = head("/never_reads", "Content-Length: 5", method="POST") + b"GET /"
+    received = ask(runner, post + chunked + unread + head("/echo") + LAST)
+    assert bodies(received)[:-1] == [b"POST 4", b"PUT 5", b"no thanks", b"GET 0"]
+
+
+def test_a_body_is_a_file(runner: Runner) -> None:
+    body = b"abcdef\nline\nlast"
+    received = ask(runner, head("/pieces", f"Content-Length: {len(body)}", "Connection: close", method="POST") + body)
+    assert bodies(received) == [b"[b'abc', b'def\\n', [b'line\\n', b'last'], b'']"]
+
+
+def test_the_validator_of_the_standard_library_has_no_objection(runner: Runner) -> None:
+    post = head("/checked", "Content-Length: 3", method="POST") + b"abc"
+    received = ask(runner, head("/checked/x?y") + post + head("/checked", "Connection: close"))
+    assert bodies(received) == [b"GET b''", b"POST b'abc'", b"GET b''"]
+
+
+def test_a_client_that_waits_for_a_word_gets_it_when_the_app_reads(runner: Runner) -> None:
+    with connected(runner) as connection:
+        connection.sendall(
+            head("/echo", "Content-Length: 3", "Expect: 100-continue", "Connection: close", method="POST")
+        )
+        assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"abc")
+        assert bodies(rest(connection)) == [b"POST 3"]
+
+
+def test_a_client_that_waits_for_a_word_and_is_refused_is_not_read_from(runner: Runner) -> None:
+    request = head("/refuses", "Content-Length: 38", "Expect: 100-continue", method="POST")
+    with connected(runner) as connection:
+        connection.sendall(request)
+        received = connection.recv(1000)
+        with contextlib.suppress(OSError):
+            connection.sendall(b"GET /seen HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        received += rest(connection)
+    assert received.startswith(b"HTTP/1.1 403 ")
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert b"Connection: close" in received
+
+
+def test_a_large_body_that_nobody_reads_ends_the_connection_and_not_the_answer(runner: Runner) -> None:
+    with connected(runner) as connection:
+        sender = threading.Thread(target=_send_all_of, args=(connection, bytes(500_000)))
+        connection.sendall(head("/never_reads", "Content-Length: 500000", method="POST"))
+        sender.start()
+        received = rest(connection)
+        sender.join(DEADLINE)
+    assert bodies(received) == [b"no thanks"]
+    assert b"Connection: close" in received
+
+
+def _send_all_of(connection: socket.socket, body: bytes) -> None:
+    with contextlib.suppress(OSError):
+        connection.sendall(body)
+
+
+def test_what_is_kept_of_a_body_reads_nothing_of_the_next_one(runner: Runner) -> None:
+    kept = head("/keeps_its_input", "Content-Length: 1", method="POST") + b"x"
+    last = head("/reads_what_was_kept", "Content-Length: 6", "Connection: close", method="POST") + b"secret"
+    assert bodies(ask(runner, kept + last))[1].startswith(b"ValueError")
+
+
+@pytest.mark.parametrize("view", ["leaves", "times_out"])
+def test_what_is_no_error_ends_the_request_and_not_the_server(runner: Runner, view: str) -> None:
+    assert ask(runner, head(f"/{view}")).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert ask(runner, LAST).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_a_file_is_wrapped(runner: Runner) -> None:
+    with contextlib.closing(runner.connect()) as connection:
+        connection.request("GET", "/file")
+        assert connection.getresponse().read().decode() == APP
+
+
+def test_a_stream_is_closed_when_its_client_has_left(runner: Runner) -> None:
+    with connected(runner) as connection:
+        connection.sendall(head("/endless"))
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+    runner.wait_for("the stream was closed")
+
+
+def test_a_stream_that_is_read_at_once_lets_others_be_answered(runner: Runner) -> None:
+    with connected(runner) as greedy:
+        greedy.sendall(head("/endless"))
+        over = threading.Event()
+        reader = threading.Thread(target=_read_until, args=(greedy, over))
+        reader.start()
+        try:
+            assert ask(runner, LAST).startswith(b"HTTP/1.1 200 OK\r\n")
+        finally:
+            over.set()
+            reader.join(DEADLINE)
+
+
+def _read_until(connection: socket.socket, over: threading.Event) -> None:
+    while not over.is_set():
+        connection.recv(1 << 20)
+
+
+@pytest.mark.parametrize(
+    ("begun", "status"),
+    [
+        (b"", b""),
+        (b"GET / HT", b"408 Request Timeout"),
+        (b"GET / HTTP/1.1\r\nHost: local", b"408 Request Timeout"),
+        (head("/echo", "Content-Length: 5", method="POST") + b"abc", b"408 Request Timeout"),
+        (head("/echo", "Transfer-Encoding: chunked", method="POST") + b"5\r\nabc", b"408 Request Timeout"),
+    ],
+)
+def test_who_takes_too_long_is_told_and_left(hurried: Runner, begun: bytes, status: bytes) -> None:
+    received = ask(hurried, begun)
+    assert received.startswith(b"HTTP/1.1 " + status if status else b"")
+    assert bool(received) is bool(status)
+
+
+def test_a_connection_without_another_request_is_closed(hurried: Runner) -> None:
+    assert bodies(ask(hurried, head("/echo"))) == [b"GET 0"]
+
+
+def test_a_client_that_does_not_read_is_left(hurried: Runner) -> None:
+    with connected(hurried) as connection:
+        connection.sendall(head("/endless"))
+        hurried.wait_for("the stream was closed")
+
+
+def test_a_body_that_ends_too_early_is_told_to_the_app(runner: Runner) -> None:
+    with connected(runner) as connection:
+        connection.sendall(head("/reads_and_tells", "Content-Length: 10", method="POST") + b"abc")
+        connection.shutdown(socket.SHUT_WR)
+        assert rest(connection).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    runner.wait_for("the body failed: the body ended before its time")
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 200", "Transfer-Encoding: chunked"])
+def test_a_body_over_the_limit_is_refused(folder: Path, framing: str) -> None:
+    with serving("gevent", "raw:app", "--bind", "127.0.0.1:0", "--limit-body", "100", cwd=folder) as runner:
+        body = bytes(200) if "200" in framing else b"c8\r\n" + bytes(200) + b"\r\n0\r\n\r\n"
+        received = ask(runner, head("/echo", framing, method="POST") + body)
+    assert received.startswith(b"HTTP/1.1 413 ")
+    assert received.count(b"HTTP/1.1 ") == 1
+
+
+def test_options_asks_the_server_itself(runner: Runner) -> None:
+    assert ask(runner, head("*", "Connection: close", method="OPTIONS")).startswith(b"HTTP/1.1 204 No Content\r\n")
+
+
+def test_each_request_is_a_line_of_the_access_log(folder: Path, tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    with serving("gevent", "raw:app", "--bind", "127.0.0.1:0", "--access-logfile", str(log), cwd=folder) as runner:
+        ask(runner, head("/echo?q=1", 'User-Agent: a"b', "Cookie: secret", "Connection: close"))
+        ask(runner, b"GET /echo HTTP/3.0\r\nX: \x1b\r\n\r\n")
+    first, second = log.read_text().splitlines()
+    assert first.startswith("127.0.0.1 - - [")
+    assert first.endswith('] "GET /echo?q=1 HTTP/1.1" 200 5 "-" "a\\x22b"')
+    assert second.endswith('] "GET /echo HTTP/3.0" 505 27 "-" "-"')
+    assert "secret" not in first
