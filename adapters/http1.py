@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "Limits"]
 
+_VERSIONS = ("HTTP/1.1", "HTTP/1.0")
 _VERSION = re.compile(r"HTTP/[0-9]\.[0-9]")
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: what can be at the beginning of a request line of which not all is there
@@ -77,7 +78,7 @@ class Connection:
         #: the request that is to be answered, without ``wsgi.input``; None while its head is not whole
         self.environ: WSGIEnvironment | None = None
         #: method, target and version of it, also where its head is refused
-        self.line: tuple[str, ...] | None = None
+        self.line: list[str] | None = None
         #: why the input is no request; nothing is read after it
         self.fault: BadRequestError | None = None
         #: what of the body came and was not taken
@@ -204,14 +205,16 @@ class Connection:
         if line_end > limits.line:
             raise BadRequestError("414 URI Too Long", "the request line is too long")
         parts = head[:line_end].decode("latin-1").split(" ")  # RFC 9112 section 3: one space between them
-        if len(parts) != 3 or _VERSION.fullmatch(parts[2]) is None:
+        if len(parts) != 3 or (parts[2] not in _VERSIONS and _VERSION.fullmatch(parts[2]) is None):
             raise BadRequestError("400 Bad Request", "no request line")
-        method, target, protocol = self.line = tuple(parts)
-        if protocol not in ("HTTP/1.1", "HTTP/1.0"):
+        method, target, protocol = self.line = parts
+        if protocol not in _VERSIONS:
             raise BadRequestError("505 HTTP Version Not Supported", "another version of HTTP")
-        if len(head) - line_end - 4 > limits.headers or head.count(b"\r\n") - 2 > limits.header_count:
-            raise BadRequestError("431 Request Header Fields Too Large", "the headers are too large, or too many")
+        if len(head) - line_end - 4 > limits.headers:
+            raise BadRequestError("431 Request Header Fields Too Large", "the headers are too large")
         self._feed(head)
+        if len(self._headers) > limits.header_count:
+            raise BadRequestError("431 Request Header Fields Too Large", "too many headers")
         environ = environ_of(self.base, method, target, protocol, self._headers)
         if self._upgrades:
             self._decline_upgrade(environ)

@@ -1,0 +1,364 @@
+"""Several workers under a supervisor, through ``python -m flask_embed.gevent``: who is replaced, and who says what."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.serving import DEADLINE, ROOT, Runner, fails, serving, unix_socket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+APP = """
+import os, signal, sys, threading, time
+import gevent
+from flask_embed import Flask
+
+print("imported by", os.getpid(), file=sys.stderr, flush=True)
+app = Flask(__name__)
+released = threading.Event()
+
+@app.on_startup
+def start():
+    print("started", os.getpid(), file=sys.stderr, flush=True)
+
+@app.on_shutdown
+def stop():
+    print("stopped", os.getpid(), file=sys.stderr, flush=True)
+
+@app.route("/")
+def pid():
+    return str(os.getpid())
+
+@app.route("/die")
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+@app.route("/block")
+def block():
+    import _thread
+    lock = _thread.allocate_lock()
+    lock.acquire()
+    __import__("ctypes").CDLL(None).sleep(60)
+    return ""
+
+@app.route("/slow")
+def slow():
+    print("slow has begun", file=sys.stderr, flush=True)
+    return "slow" if released.wait(20) else "too slow"
+
+@app.route("/release")
+def release():
+    released.set()
+    return "released"
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("apps")
+    (folder / "shop.py").write_text(APP)
+    (folder / "broken.py").write_text("import a_module_that_is_not_there\n")
+    return folder
+
+
+@contextlib.contextmanager
+def workers(folder: Path, *options: str, count: int = 2, bind: str = "127.0.0.1:0") -> Iterator[Runner]:
+    """A supervisor whose workers have all started."""
+    with serving("gevent", "shop:app", "--bind", bind, "--workers", str(count), *options, cwd=folder) as runner:
+        wait_for(runner, lambda: len(pids(runner, "started")) == count)
+        yield runner
+
+
+def wait_for(runner: Runner, condition: Callable[[], bool]) -> None:
+    """Return when *condition* is true; it is asked again with each line that the runner writes, and now and then."""
+    deadline = time.monotonic() + DEADLINE
+    with runner.written:
+        while not condition():
+            if time.monotonic() > deadline:
+                raise AssertionError("".join(runner.lines))
+            runner.written.wait(0.05)
+
+
+def pids(runner: Runner, what: str) -> list[int]:
+    """The processes that have written this word, in order."""
+    found = re.findall(rf"^{what} (?:by )?(\d+)$", "".join(runner.lines), re.MULTILINE)
+    return [int(pid) for pid in found]
+
+
+def living(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def ask_until(runner: Runner, condition: Callable[[], bool]) -> set[bytes]:
+    """Ask for the pid of a worker until *condition* is true; all pids that were told."""
+    told = set()
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, "".join(runner.lines)
+        told.add(runner.get("/")[2])
+    return told
+
+
+def test_each_worker_imports_the_app_and_the_supervisor_does_not(folder: Path) -> None:
+    with workers(folder, count=3) as runner:
+        supervisor = runner.process.pid
+        assert "(3 workers, Ctrl-C stops it)" in runner.first_line
+        assert sum("is served by" in line for line in runner.lines) == 1
+        imported = pids(runner, "imported")
+        assert len(set(imported)) == 3
+        assert supervisor not in imported
+        maps = Path(f"/proc/{supervisor}/maps").read_text()
+        assert "gevent" not in maps
+        assert "greenlet" not in maps
+        assert runner.stop() == 0
+        wait_for(runner, lambda: sorted(pids(runner, "stopped")) == sorted(imported))
+    assert not any(map(living, imported))
+
+
+SUPERVISOR = """
+import os, sys
+from flask_embed.adapters.workers import supervise
+from flask_embed.options import Options
+
+def run(worker):
+    worker.ready("ready")
+    os.kill(os.getppid(), 15)
+    while worker.beat():
+        pass
+    return 0
+
+status = supervise(Options(bind="127.0.0.1:0", workers=2), run)
+foreign = [name for name in sys.modules if name.split(".")[0] in ("werkzeug", "gevent", "jinja2", "tornado")]
+print(status, foreign)
+"""
+
+
+def test_the_supervisor_loads_no_library() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SUPERVISOR],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=True,
+    )
+    assert ended.stdout == "0 []\n"
+
+
+def test_a_worker_that_dies_is_replaced(folder: Path) -> None:
+    with workers(folder) as runner:
+        before = pids(runner, "started")
+        with contextlib.suppress(OSError, ConnectionError):
+            runner.get("/die")
+        wait_for(runner, lambda: len(pids(runner, "started")) == 3)
+        assert runner.get("/")[0] == 200
+        (dead,) = [pid for pid in before if not living(pid)]
+        wait_for(
+            runner, lambda: f"Worker {dead} was ended by SIGKILL; another one starts in 0.1 s" in "".join(runner.lines)
+        )
+
+
+def test_a_worker_that_stands_still_is_replaced(folder: Path) -> None:
+    with workers(folder, "--timeout", "0.5") as runner:
+        with contextlib.suppress(OSError, ConnectionError):
+            runner.get("/block")
+        wait_for(runner, lambda: len(pids(runner, "started")) == 3)
+        text = "".join(runner.lines)
+        assert re.search(r"ERROR flask_embed\.workers: Worker \d+ was silent for \d\.\d s and is ended\n", text)
+        assert "in block" in text  # where it stood still
+        assert runner.get("/")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("target", "message", "has_traceback"),
+    [
+        ("broken:app", "No module named 'a_module_that_is_not_there'", True),
+        ("shop:missing", "python -m flask_embed.gevent: 'shop:missing': 'shop' has no attribute 'missing'", False),
+    ],
+)
+def test_an_app_that_cannot_be_loaded_is_told_once(
+    folder: Path, target: str, message: str, has_traceback: bool
+) -> None:
+    status, text = fails("gevent", target, "--workers", "4", "--bind", "127.0.0.1:0", cwd=folder)
+    assert (status, text.count(message), text.count("Traceback")) == (2, 1, int(has_traceback))
+
+
+def test_a_signal_lets_the_running_requests_of_all_workers_end(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "app.sock"
+    with workers(folder, bind=f"unix:{path}") as runner, contextlib.closing(runner.connect()) as busy:
+        busy.request("GET", "/slow")
+        runner.wait_for("slow has begun")
+        runner.process.send_signal(signal.SIGTERM)
+        wait_for(runner, lambda: len(pids(runner, "stopped")) == 1)
+        (last,) = set(pids(runner, "started")) - set(pids(runner, "stopped"))
+        assert living(last)
+        # Nobody accepts any more, and who is connected is answered: so this goes over a connection to the same worker.
+        assert runner.process.poll() is None
+        runner.process.send_signal(signal.SIGTERM)  # enough of that
+        assert runner.process.wait(DEADLINE) == 0
+    assert not path.exists()
+    assert not living(last)
+
+
+def test_a_running_request_is_answered_after_the_signal(folder: Path) -> None:
+    with (
+        workers(folder, count=1, bind="127.0.0.1:0") as runner,
+        contextlib.closing(runner.connect()) as busy,
+        contextlib.closing(runner.connect()) as idle,
+    ):
+        idle.request("GET", "/")
+        idle.getresponse().read()
+        busy.request("GET", "/slow")
+        runner.wait_for("slow has begun")
+        runner.process.send_signal(signal.SIGTERM)
+        idle.request("GET", "/release")
+        assert idle.getresponse().read() == b"released"
+        assert busy.getresponse().read() == b"slow"
+        assert runner.process.wait(DEADLINE) == 0
+
+
+def test_workers_end_when_their_supervisor_is_gone(folder: Path) -> None:
+    with workers(folder) as runner:
+        left = pids(runner, "started")
+        runner.process.kill()
+        runner.process.wait(DEADLINE)
+        wait_for(runner, lambda: not any(map(living, left)))
+        wait_for(runner, lambda: sorted(pids(runner, "stopped")) == sorted(left))
+
+
+def test_workers_are_replaced_after_their_requests_and_none_fails(folder: Path) -> None:
+    with workers(folder, "--max-requests", "20") as runner:
+        ask_until(runner, lambda: len(pids(runner, "started")) >= 5)
+        assert "ERROR" not in "".join(runner.lines)
+
+
+def test_hangup_opens_the_logs_anew(folder: Path, tmp_path: Path) -> None:
+    access, errors = tmp_path / "access.log", tmp_path / "error.log"
+    logs = ["--access-logfile", str(access), "--error-logfile", str(errors)]
+    with workers(folder, *logs) as runner:
+        ask_until(runner, lambda: access.read_text() != "")
+        access.rename(tmp_path / "access.old")
+        errors.rename(tmp_path / "error.old")
+        runner.process.send_signal(signal.SIGHUP)
+        ask_until(runner, lambda: access.exists() and access.read_text() != "")
+        with contextlib.suppress(OSError, ConnectionError):
+            runner.get("/die")
+        wait_for(runner, lambda: errors.exists() and "SIGKILL" in errors.read_text())
+        assert re.fullmatch(
+            r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[\d+\] ERROR flask_embed\.workers: Worker \d+ was ended by SIGKILL; "
+            r"another one starts in 0\.1 s\n",
+            errors.read_text(),
+        )
+
+
+def test_a_unix_socket_has_the_mode_and_the_group_that_were_asked_for(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "app.sock"
+    group = os.getgid()
+    options = ["--socket-mode", "0600", "--socket-group", str(group)]
+    with workers(folder, *options, bind=f"unix:{path}"):
+        found = path.stat()
+        assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o600, group)
+        unix_socket(str(path)).close()
+    assert not path.exists()
+
+
+def test_the_pid_file_names_the_process_that_was_started(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "app.pid"
+    with workers(folder, "--pid", str(file)) as runner:
+        assert file.read_text() == f"{runner.process.pid}\n"
+        status, text = fails("gevent", "shop:app", "--pid", str(file), "--bind", "127.0.0.1:0", cwd=folder)
+        assert (status, f"the process {runner.process.pid} in it is still running" in text) == (2, True)
+        assert file.read_text() == f"{runner.process.pid}\n"
+    assert not file.exists()
+
+
+def test_it_starts_again_when_a_file_changes(tmp_path: Path) -> None:
+    module = tmp_path / "site_app.py"
+    body = "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'{}']\n"
+    module.write_text(body.format("first"))
+    with serving("gevent", "site_app:app", "--bind", "127.0.0.1:0", "--reload", cwd=tmp_path) as runner:
+        assert runner.get("/")[2] == b"first"
+        module.write_text("this is no Python")
+        runner.wait_for("SyntaxError: invalid syntax")
+        assert runner.process.poll() is None
+        module.write_text(body.format("second, and longer"))
+        assert runner.get("/")[2] == b"second, and longer"  # it waits in the backlog meanwhile
+        assert "site_app.py has changed, starting again" in "".join(runner.lines)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--workers", "0"], "'0' is no number of processes from 1 to 1000"),
+        (["--workers", "two"], "'two' is no number of processes"),
+        (["--workers", "2", "--reload"], "--reload is for one worker"),
+        (["--limit-body", "12x"], "'12x' is no size: write a number of bytes, or 64k, 16m, 1g"),
+        (["--limit-line", "0"], "'0' is no size"),
+        (["--keep-alive", "nan"], "'nan' is no number of seconds"),
+        (["--socket-mode", "999"], "'999' is no mode: write it like 0660"),
+        (["--socket-mode", "0666", "--bind", "unix:app.sock"], "lets everybody on this machine in"),
+        (["--socket-group", "no_such_group", "--bind", "unix:app.sock"], "there is no group of that name"),
+        (["--access-logfile", "/nowhere/access.log"], "cannot write the log '/nowhere/access.log'"),
+        (["--error-logfile", "/nowhere/error.log"], "cannot write the log '/nowhere/error.log'"),
+        (["--pid", "/nowhere/app.pid"], "--pid /nowhere/app.pid: No such file"),
+        (["--log-level", "loud"], "invalid choice: 'loud'"),
+        (["--threads", "4"], "unrecognized arguments: --threads 4"),
+    ],
+)
+def test_options_that_cannot_be_are_one_line(folder: Path, options: list[str], message: str) -> None:
+    bind = [] if "--bind" in options else ["--bind", "127.0.0.1:0"]
+    status, text = fails("gevent", "shop:app", *bind, *options, cwd=folder)
+    told = [
+        line for line in text.splitlines() if not line.startswith(("usage:", " ", "imported", "started", "stopped"))
+    ]
+    assert (status, len(told)) == (2, 1)
+    assert message in told[0]
+
+
+@pytest.mark.parametrize("passed", ["fd://3", None])
+def test_a_socket_of_systemd_is_taken(folder: Path, passed: str | None) -> None:
+    bind = [f"--bind={passed}"] if passed else []
+    # What systemd does: the socket is descriptor 3, and the variables name the process that is executed.
+    start = (
+        "import os, sys; fd = int(sys.argv[1]); os.dup2(fd, 3); os.set_inheritable(3, True); "
+        "os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid())); os.execv(sys.executable, sys.argv[2:])"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        command = [sys.executable, "-m", "flask_embed.gevent", "shop:app", *bind]
+        process = subprocess.Popen(
+            [sys.executable, "-c", start, str(listener.fileno()), *command],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            pass_fds=[listener.fileno()],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        port = listener.getsockname()[1]
+    killer = threading.Timer(DEADLINE, process.kill)
+    killer.start()
+    try:
+        assert process.stderr is not None
+        lines = iter(process.stderr)
+        assert any(f"http://127.0.0.1:{port}/" in line for line in lines)
+    finally:
+        killer.cancel()
+        process.terminate()
+        process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0
