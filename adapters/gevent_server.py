@@ -75,21 +75,22 @@ def serve(app: WSGIApplication, options: Options | None = None, worker: Worker |
             serve(app, options, this)
         return
     app = behind_front(app, options)
+    stopping = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, stopping.set)
+    gevent.signal_handler(signal.SIGHUP, reopen_logs)
     with contextlib.ExitStack() as stack:
         log = None
         if options.access_logfile is not None:
             log = AccessLog(options.access_logfile)
             stack.callback(log.close)
         stack.enter_context(lifespan(app))
-        server = _Server(app, options, worker, log)
+        server = _Server(app, options, worker, log, stopping)
         server.start()
         watch = gevent.spawn(server.watch)
         stack.callback(watch.kill)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            gevent.signal_handler(number, server.stopping.set)
-        gevent.signal_handler(signal.SIGHUP, reopen_logs)
         worker.ready(options.start_line("gevent", address_of(worker.listener)))
-        while not server.stopping.wait(worker.interval):
+        while not stopping.wait(worker.interval):
             if not worker.beat():
                 break
         worker.listener.close()  # the server has a copy: only without both are new connections refused
@@ -99,7 +100,9 @@ def serve(app: WSGIApplication, options: Options | None = None, worker: Worker |
 class _Server(StreamServer):
     """Accepts connections, and ends the waits that take too long."""
 
-    def __init__(self, app: WSGIApplication, options: Options, worker: Worker, log: Log | None) -> None:
+    def __init__(
+        self, app: WSGIApplication, options: Options, worker: Worker, log: Log | None, stopping: Event
+    ) -> None:
         listener = worker.listener
         accepting = gevent_socket.socket(fileno=os.dup(listener.fileno()))
         super().__init__(accepting, self.connected, spawn=Pool())
@@ -119,7 +122,7 @@ class _Server(StreamServer):
         self.answering = 0
         self.draining = False
         #: set when it is time to end
-        self.stopping = Event()
+        self.stopping = stopping
         #: set when an answer has ended while draining
         self.answered = Event()
         shortest = min(options.header_timeout, options.body_timeout, options.keep_alive, options.write_timeout)

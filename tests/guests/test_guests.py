@@ -63,7 +63,7 @@ redirects, letters  yes          yes        yes                 absolute, a 404 
 URL of static file  yes          unencoded  the first mount's   a 404               yes     unencoded
 URLs in a stream    yes          unencoded  the last request's  the last request's  yes     unencoded
 """
-#: What clients of the gevent runner see. Each request has a greenlet of its own there, and that is all Django and
+#: What clients of the runners see. Each request has a greenlet or a thread of its own there, and that is all Django and
 #: Bottle need for the URLs in a stream; what a guest of ours raises is a 500 of the runner.
 EXPECTED_OVER_HTTP = """
                     flask_embed  flask   django  bottle               falcon  pyramid
@@ -131,13 +131,14 @@ def test_a_guest_behaves_as_the_matrix_says_in_every_place(name: str, guest: str
     assert found == {"beside": cell, "nested": cell, "prefixed": cell, "below_letters": below}
 
 
+@pytest.mark.parametrize("runner_name", ["gevent", "tornado"])
 @pytest.mark.parametrize("guest", GUESTS)
-def test_a_guest_behaves_so_when_a_runner_serves_it(guest: str, tmp_path: Path) -> None:
+def test_a_guest_behaves_so_when_a_runner_serves_it(guest: str, runner_name: str, tmp_path: Path) -> None:
     target = f"tests.guests.{guest}_guest:create()"
     mounts = [f"--mount=/one={target}", f"--mount=/two={target}"]
     arguments = ["tests.guests.blocks:control", "--bind=127.0.0.1:0", *mounts]
 
-    with serving("gevent", *arguments, cwd=tmp_path, variables={"GUESTS_WAIT": "1"}) as runner:
+    with serving(runner_name, *arguments, cwd=tmp_path, variables={"GUESTS_WAIT": "1"}) as runner:
         site = OverHTTP("/one", "/two", runner=runner)
         found = {name: check(site) for name, check in CHECKS_OVER_HTTP.items()}
 

@@ -67,20 +67,21 @@ def test_the_runners_commands_serve(tmp_path: Path) -> None:
     expected = {
         "hello:app": {"/": b"Hello World!"},
         "shop:app --bind 127.0.0.1": {"/": b"shop "},
+        "shop:app --workers": {"/": b"shop "},
         '"shop:create_app()"': {"/": b"shop ", "/blog/": b"blog /blog", "/wiki/": b"wiki /wiki"},
         "shop:app --bind unix": {"/shop/": b"shop /shop"},
     }
-    commands = re.findall(r"^python -m flask_embed\.gevent (.+)$", README, re.MULTILINE)
-    commands = [command for command in commands if command != "--help"]
-    assert len(commands) == len(expected)
-    for command in commands:
+    commands = re.findall(r"^python -m flask_embed\.(gevent|tornado) (.+)$", README, re.MULTILINE)
+    commands = [(runner, command) for runner, command in commands if command != "--help"]
+    assert len(commands) == len(expected) + 1
+    for runner_name, command in commands:
         answers = next(answers for start, answers in expected.items() if command.startswith(start))
         # The ports and paths of the README may be taken on this machine.
         arguments = command.replace('"', "").replace("/run/shop", str(tmp_path)).split()
         if "--bind" not in arguments:
             arguments += ["--bind", "127.0.0.1:0"]
         arguments = [re.sub(r"^127\.0\.0\.1:\d+$", "127.0.0.1:0", argument) for argument in arguments]
-        with serving("gevent", *arguments, cwd=tmp_path) as runner:
+        with serving(runner_name, *arguments, cwd=tmp_path) as runner:
             for path, body in answers.items():
                 assert runner.get(path)[2] == body
 

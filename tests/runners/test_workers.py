@@ -27,17 +27,20 @@ import os, signal, sys, threading, time
 import gevent
 from flask_embed import Flask
 
-print("imported by", os.getpid(), file=sys.stderr, flush=True)
+def tell(what):
+    os.write(2, f"{what} {os.getpid()}\\n".encode())  # in one write, or those of several processes mix
+
+tell("imported by")
 app = Flask(__name__)
 released = threading.Event()
 
 @app.on_startup
 def start():
-    print("started", os.getpid(), file=sys.stderr, flush=True)
+    tell("started")
 
 @app.on_shutdown
 def stop():
-    print("stopped", os.getpid(), file=sys.stderr, flush=True)
+    tell("stopped")
 
 @app.route("/")
 def pid():
