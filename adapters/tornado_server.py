@@ -217,6 +217,7 @@ class _Exchange(HTTPMessageDelegate):
     def __init__(self, handler: WSGIHandler, connection: HTTP1Connection) -> None:
         self.handler = handler
         self.connection = connection
+        self.stream: Any = connection.stream
         self.loop = asyncio.get_running_loop()
         self.pipe = _Pipe(handler.options)
         self.environ: WSGIEnvironment = {}
@@ -243,7 +244,7 @@ class _Exchange(HTTPMessageDelegate):
     def headers_received(self, start_line: Any, headers: HTTPHeaders) -> None:
         """Make an environ, and have it answered."""
         handler, options = self.handler, self.handler.options
-        if self.connection.stream.closed():
+        if self.stream.closed():
             return  # the client has left meanwhile
         self.connection.set_close_callback(self.on_connection_close)
         self.method, self.version = start_line.method, start_line.version
@@ -276,7 +277,7 @@ class _Exchange(HTTPMessageDelegate):
         pairs = list(headers.get_all())
         if len(pairs) > options.limit_header_count:
             raise BadRequestError("431 Request Header Fields Too Large", "too many headers")
-        socket, address = self.connection.stream.socket, getattr(context, "address", None)
+        socket, address = self.stream.socket, getattr(context, "address", None)
         base = connection_environ(
             socket.getsockname(), address, software="flask_embed", multithread=True, multiprocess=options.workers > 1
         )
@@ -394,7 +395,7 @@ class _Exchange(HTTPMessageDelegate):
             self.closes = True
         fields = HTTPHeaders()
         for name, value in headers:
-            fields.add(name, value)
+            fields.add(name, value.strip(" \t"))  # Tornado refuses a space that others leave out
         if "Date" not in fields:
             fields["Date"] = format_date_time(int(time()))
         if self.version == "HTTP/1.0" and "Content-Length" not in fields:
@@ -432,12 +433,11 @@ class _Exchange(HTTPMessageDelegate):
             return
         self._is_over = True
         self.on_counted()
-        stream = self.connection.stream
-        if self.is_gone or stream.closed():
+        if self.is_gone or self.stream.closed():
             return
         self.connection.finish()
-        if self.closes and not stream.closed():
-            stream.write(b"").add_done_callback(self._close)
+        if self.closes and not self.stream.closed():
+            self.stream.write(b"").add_done_callback(self._close)
 
     def _close(self, future: asyncio.Future[None]) -> None:
         future.exception()  # that the client has left is no news
@@ -460,11 +460,10 @@ class _Exchange(HTTPMessageDelegate):
             return
         self._is_over = True
         self.on_counted()
-        stream = self.connection.stream
-        if not stream.closed():
+        if not self.stream.closed():
             # A reset: where only the end of the connection ends the body, a plain close would look like one.
             with contextlib.suppress(OSError):
-                stream.socket.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
+                self.stream.socket.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
             self.connection.close()
 
     def on_refused(self, start_line: RequestStartLine, error: BadRequestError) -> None:
