@@ -179,9 +179,9 @@ class _Stream:
         self._sock.setblocking(False)
         self.setsockopt = self._sock.setsockopt
         self.shutdown = self._sock.shutdown
-        loop = get_hub().loop
-        self._readable = loop.io(fileno, 1)
-        self._writable = loop.io(fileno, 2)
+        self._hub = get_hub()
+        self._readable = self._hub.loop.io(fileno, 1)
+        self._writable = self._hub.loop.io(fileno, 2)
 
     def __enter__(self) -> Self:
         return self
@@ -216,7 +216,7 @@ class _Stream:
     def _wait(self, watcher: Any) -> None:
         watcher.start(gevent.getcurrent().switch)
         try:
-            get_hub().switch()
+            self._hub.switch()
         finally:
             watcher.stop()
 

@@ -108,9 +108,6 @@ class Connection:
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name.decode("latin-1"), value.decode("latin-1").rstrip(" \t")))
 
-    def on_headers_complete(self) -> None:
-        self.keep_alive = self._parser.should_keep_alive()  # it forgets that at the end of the message
-
     def on_body(self, data: bytes) -> None:
         self.received += len(data)
         self.parts.append(memoryview(data))
@@ -218,6 +215,10 @@ class Connection:
         environ = environ_of(self.base, method, target, protocol, self._headers)
         if self._upgrades:
             self._decline_upgrade(environ)
+        self.keep_alive = protocol == "HTTP/1.1"
+        if "HTTP_CONNECTION" in environ:  # RFC 9112 section 9.3
+            options = [option.strip(" \t") for option in environ["HTTP_CONNECTION"].lower().split(",")]
+            self.keep_alive = "close" not in options and (self.keep_alive or "keep-alive" in options)
         self._is_chunked = not self.body_ended and "CONTENT_LENGTH" not in environ
         if self.body_ended:
             return environ
@@ -244,9 +245,8 @@ class Connection:
             framing = "Transfer-Encoding: chunked"
         else:
             return
-        keep_alive, self.body_ended = self.keep_alive, False
+        self.body_ended = False
         self._feed(f"POST / HTTP/1.1\r\n{framing}\r\n\r\n".encode("ascii"))
-        self.keep_alive = keep_alive
 
     def _feed(self, data: bytes) -> None:
         """Let llhttp read on; :exc:`BadRequestError` for what it refuses."""
@@ -329,10 +329,10 @@ class Connection:
         is_new = environ is None or environ["SERVER_PROTOCOL"] == "HTTP/1.1"
         head = f"HTTP/1.1 {status}\r\n" + "".join([f"{name}: {value}\r\n" for name, value in headers])
         lower = head.lower()
-        if "\r\ndate:" not in lower:
+        if "\ndate:" not in lower:
             head += _date_line(int(time.time()))  # RFC 9110 section 6.6.1
         self._chunks_out = False
-        if "\r\ncontent-length:" not in lower and environ is not None and not status.startswith(("204", "304")):
+        if "\ncontent-length:" not in lower and environ is not None and not status.startswith(("204", "304")):
             if environ["REQUEST_METHOD"] == "HEAD":
                 pass  # what a GET would be told of the length may be left out
             elif is_new:

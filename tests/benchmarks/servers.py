@@ -29,9 +29,22 @@ if TYPE_CHECKING:
 
 ROUNDS = 5
 SECONDS = 2
+CONNECTIONS = 16
 DEADLINE = 30.0
 GIGABYTE = 1024**3
 APPS = "tests.benchmarks.apps"
+#: what a browser sends beside Host
+BROWSER = (
+    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "Accept-Encoding: gzip, deflate, br",
+    "Accept-Language: en-US,en;q=0.5",
+    "Cache-Control: max-age=0",
+    "Cookie: session=abcdefghijklmnop; theme=dark",
+    "Referer: http://127.0.0.1/x",
+    "Sec-Fetch-Mode: navigate",
+    "Upgrade-Insecure-Requests: 1",
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+)
 
 
 class Server(NamedTuple):
@@ -93,9 +106,10 @@ def serving(command: Sequence[str]) -> Iterator[Server]:
             process.wait()
 
 
-def requests_per_second(server: Server, connections: int = 16, seconds: int = SECONDS) -> float:
+def requests_per_second(server: Server, seconds: int = SECONDS, headers: Sequence[str] = ()) -> float:
     """What wrk counts; AssertionError if any answer was another one."""
-    wrk = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", f"http://127.0.0.1:{server.port}/"]
+    more = [f"-H{header}" for header in headers]
+    wrk = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}", *more, f"http://127.0.0.1:{server.port}/"]
     output = subprocess.run(wrk, capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in output or "Socket errors" in output:
         raise AssertionError(output)
@@ -105,14 +119,17 @@ def requests_per_second(server: Server, connections: int = 16, seconds: int = SE
     return float(rate[1])
 
 
-def compare(title: str, contenders: dict[str, list[str]], targets: dict[str, float], connections: int = 16) -> None:
+def compare(
+    title: str, contenders: dict[str, list[str]], targets: dict[str, float], headers: Sequence[str] = ()
+) -> None:
     """A table of requests per second; *targets* are the ratios of the first contender to others."""
     with contextlib.ExitStack() as stack:
         servers = {name: stack.enter_context(serving(command)) for name, command in contenders.items()}
         for server in servers.values():
-            requests_per_second(server, connections, 1)
+            requests_per_second(server, 1)
         rounds = [
-            {name: requests_per_second(server, connections) for name, server in servers.items()} for _ in range(ROUNDS)
+            {name: requests_per_second(server, headers=headers) for name, server in servers.items()}
+            for _ in range(ROUNDS)
         ]
     first = next(iter(contenders))
     print(f"\n{title:<44}{'requests/s':>12}{'ratio':>10}{'target':>10}")
@@ -255,15 +272,14 @@ def main() -> int:
         print("wrk is not installed", file=sys.stderr)
         return 2
     gunicorn = [sys.executable, "-m", "gunicorn", "-k", "gevent", "--bind", "fd://{fd}", "--log-level", "critical"]
-    compare(
-        "gevent, a bare callable",
-        {
-            "flask_embed.gevent": runner("gevent", "hello"),
-            "pywsgi with TCP_NODELAY": [sys.executable, "-m", APPS, "pywsgi", "{fd}"],
-            "gunicorn -k gevent": [*gunicorn, f"{APPS}:hello"],
-        },
-        {"pywsgi with TCP_NODELAY": 3, "gunicorn -k gevent": 4},
-    )
+    contenders = {
+        "flask_embed.gevent": runner("gevent", "hello"),
+        "pywsgi with TCP_NODELAY": [sys.executable, "-m", APPS, "pywsgi", "{fd}"],
+        "gunicorn -k gevent": [*gunicorn, f"{APPS}:hello"],
+    }
+    targets: dict[str, float] = {"pywsgi with TCP_NODELAY": 3, "gunicorn -k gevent": 4}
+    compare("gevent, a bare callable, Host alone", contenders, targets)
+    compare("gevent, a bare callable, a browser's headers", contenders, targets, BROWSER)
     compare(
         "two workers, 2 ms of processor time a request",
         {
