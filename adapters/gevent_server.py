@@ -26,7 +26,7 @@ from gevent.pool import Pool
 from gevent.server import StreamServer
 
 from flask_embed.adapters.front import behind_front, whole_server
-from flask_embed.adapters.heads import BadRequestError, connection_environ
+from flask_embed.adapters.heads import BadRequestError, connection_environ, refusal
 from flask_embed.adapters.http1 import Connection, Limits
 from flask_embed.adapters.listeners import address_of
 from flask_embed.adapters.logs import AccessLog, reopen_logs
@@ -380,11 +380,10 @@ class _Connection:
         peer = http.base["REMOTE_ADDR"] or "unix"
         logger.warning("Refused a request from %s: %s", peer, fault)
         method, target, version = http.line or ("-", "-", "-")
-        body = b"" if method == "HEAD" else f"{fault.status[4:]}\n".encode("ascii")
+        headers, body = refusal(fault.status, method)
         if log is not None:
             request = {"REQUEST_METHOD": method, "REQUEST_URI": target, "SERVER_PROTOCOL": version}
             log.write({**http.base, **request}, fault.status, len(body))
-        headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
         self.transmit(http.start(fault.status, headers) + body)
 
     # The writer of the answers

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIEnvironment
 
-__all__ = ["BadRequestError", "connection_environ", "environ_of"]
+__all__ = ["BadRequestError", "connection_environ", "environ_of", "keeps_alive", "refusal"]
 
 #: RFC 3986 without fragment: a front and an app could read what follows a ``#`` differently
 _TARGET = re.compile(r"[!\"$-~]+")
@@ -97,7 +97,7 @@ def environ_of(
             environ[key] += ("; " if key == "HTTP_COOKIE" else ",") + value
     if "HTTP_HOST" not in environ and protocol == "HTTP/1.1":
         raise _refused("no Host header")  # RFC 9112 section 3.2
-    if target[:1] != "/":
+    if target[:1] != "/" or method == "CONNECT":
         target = _origin_form(method, target, environ)
     if _TARGET.fullmatch(target) is None:
         raise _refused("the request target holds what no URL may")
@@ -116,6 +116,21 @@ def environ_of(
         if _LENGTH.fullmatch(length) is None:
             raise _refused("Content-Length is no number")
     return environ
+
+
+def keeps_alive(environ: WSGIEnvironment) -> bool:
+    """Whether the client wants its connection to last (RFC 9112 section 9.3)."""
+    is_new: bool = environ["SERVER_PROTOCOL"] == "HTTP/1.1"
+    if "HTTP_CONNECTION" not in environ:
+        return is_new
+    options = [option.strip(" \t") for option in environ["HTTP_CONNECTION"].lower().split(",")]
+    return "close" not in options and (is_new or "keep-alive" in options)
+
+
+def refusal(status: str, method: str) -> tuple[list[tuple[str, str]], bytes]:
+    """Headers and body of the answer to what is no request; HEAD gets none."""
+    body = b"" if method == "HEAD" else f"{status[4:]}\n".encode("ascii")
+    return [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))], body
 
 
 def _origin_form(method: str, target: str, environ: WSGIEnvironment) -> str:

@@ -27,7 +27,7 @@ from httptools import (
     HttpRequestParser,
 )
 
-from flask_embed.adapters.heads import BadRequestError, environ_of
+from flask_embed.adapters.heads import BadRequestError, environ_of, keeps_alive
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -69,7 +69,7 @@ class Connection:
         #: the part of the environ that all requests share
         self.base = base
         self._limits = limits
-        self._parser = HttpRequestParser(self)
+        self._parser = self._new_parser()
         #: input that belongs to no message yet
         self._buffer = b""
         #: up to where the end of a head was looked for
@@ -159,6 +159,7 @@ class Connection:
         if self.environ is None:
             if self.fault is None and self._buffer:
                 self.fault = BadRequestError("400 Bad Request", "the input ended within the head of a request")
+                self.keep_alive = False
         elif not self.body_ended and self.body_fault is None:
             self._break("400 Bad Request", "the body ended before its time")
 
@@ -188,7 +189,7 @@ class Connection:
         """Refuse what no further input could make a request."""
         limits = self._limits
         line_end = data.find(b"\r\n", 0, limits.line + 2)
-        if line_end < 0 and len(data) > limits.line:
+        if line_end < 0 and len(data) > limits.line + 1:  # the CR may be there
             raise BadRequestError("414 URI Too Long", "the request line is too long")
         if line_end >= 0 and len(data) - line_end - 4 > limits.headers:
             raise BadRequestError("431 Request Header Fields Too Large", "the headers are too large")
@@ -215,10 +216,7 @@ class Connection:
         environ = environ_of(self.base, method, target, protocol, self._headers)
         if self._upgrades:
             self._decline_upgrade(environ)
-        self.keep_alive = protocol == "HTTP/1.1"
-        if "HTTP_CONNECTION" in environ:  # RFC 9112 section 9.3
-            options = [option.strip(" \t") for option in environ["HTTP_CONNECTION"].lower().split(",")]
-            self.keep_alive = "close" not in options and (self.keep_alive or "keep-alive" in options)
+        self.keep_alive = keeps_alive(environ)
         self._is_chunked = not self.body_ended and "CONTENT_LENGTH" not in environ
         if self.body_ended:
             return environ
@@ -238,7 +236,7 @@ class Connection:
         is told of the body alone, reads on.
         """
         self._upgrades = False
-        self._parser = HttpRequestParser(self)
+        self._parser = self._new_parser()
         if "CONTENT_LENGTH" in environ:
             framing = f"Content-Length: {environ['CONTENT_LENGTH']}"
         elif any(name.lower() == "transfer-encoding" for name, _ in self._headers):
@@ -247,6 +245,12 @@ class Connection:
             return
         self.body_ended = False
         self._feed(f"POST / HTTP/1.1\r\n{framing}\r\n\r\n".encode("ascii"))
+
+    def _new_parser(self) -> HttpRequestParser:
+        parser = HttpRequestParser(self)
+        # Whether a request may follow is decided here: llhttp would ask Proxy-Connection and the trailers, too.
+        parser.set_dangerous_leniencies(lenient_keep_alive=True)
+        return parser
 
     def _feed(self, data: bytes) -> None:
         """Let llhttp read on; :exc:`BadRequestError` for what it refuses."""
@@ -294,19 +298,22 @@ class Connection:
                     self._left = -1
                 continue
             end = data.find(b"\r\n", at) + 2
+            line = data[at:] if end < 2 else data[at:end]
+            if self._trailers >= 0:
+                if self._trailers + len(line) > self._limits.headers:
+                    raise BadRequestError("431 Request Header Fields Too Large", "the trailers are too large")
+            elif len(line) > _LONGEST_CHUNK_LINE:
+                raise BadRequestError("400 Bad Request", "a line between chunks is too long")
             if end < 2:
-                if len(data) - at > _LONGEST_CHUNK_LINE or _BARE_LF.search(data, at):
-                    raise BadRequestError("400 Bad Request", "a line between chunks is too long, or none")
+                if _BARE_LF.search(line):
+                    raise BadRequestError("400 Bad Request", "a line between chunks is none")
                 break
-            line = data[at:end]
             at = end
             if self._trailers >= 0:
                 self._trailers += len(line)
-                if self._trailers > self._limits.headers:
-                    raise BadRequestError("431 Request Header Fields Too Large", "the trailers are too large")
             else:
                 match = _CHUNK_LINE.fullmatch(line)
-                if match is None or len(line) > _LONGEST_CHUNK_LINE:
+                if match is None:
                     raise BadRequestError("400 Bad Request", "no size of a chunk")
                 size = int(match["size"], 16)
                 if size:

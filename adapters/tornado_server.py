@@ -19,7 +19,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
 from queue import SimpleQueue
-from socket import SO_LINGER, SOL_SOCKET
+from socket import SHUT_WR, SO_LINGER, SOL_SOCKET
 from struct import pack
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any
@@ -27,10 +27,10 @@ from wsgiref.handlers import format_date_time
 
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerConnectionDelegate, ResponseStartLine
-from tornado.iostream import StreamClosedError
+from tornado.iostream import IOStream, StreamClosedError
 
 from flask_embed.adapters.front import behind_front, whole_server
-from flask_embed.adapters.heads import BadRequestError, connection_environ, environ_of
+from flask_embed.adapters.heads import BadRequestError, connection_environ, environ_of, keeps_alive, refusal
 from flask_embed.adapters.listeners import address_of
 from flask_embed.adapters.logs import AccessLog, reopen_logs
 from flask_embed.adapters.workers import alone
@@ -154,6 +154,7 @@ class WSGIHandler(HTTPServerConnectionDelegate):
         self._to_come: tuple[int, Callable[[], None]] | None = None
         #: how many requests are being answered
         self.answering = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         #: whether each answer is to be the last one of its connection
         self.draining = False
         #: when an answer has ended last
@@ -162,6 +163,11 @@ class WSGIHandler(HTTPServerConnectionDelegate):
     def limit_requests(self, number: int, spent: Callable[[], None]) -> None:
         """Call *spent* when so many requests have come; 0 is never."""
         self._to_come = (number, spent) if number else None
+
+    def keep(self, task: asyncio.Task[None]) -> None:
+        """Hold on to *task* until it is done: a loop does not."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """Called by Tornado for each request."""
@@ -253,6 +259,7 @@ class _Exchange(HTTPMessageDelegate):
         except BadRequestError as error:
             self.on_refused(start_line, error)
             return
+        self.closes = not keeps_alive(self.environ)
         length = self.environ.get("CONTENT_LENGTH")
         if length:
             self.left = int(length)
@@ -470,7 +477,7 @@ class _Exchange(HTTPMessageDelegate):
         """Answer what is no request, and close the connection."""
         peer = getattr(self.connection.context, "address", None)
         logger.warning("Refused a request from %s: %s", peer[0] if isinstance(peer, tuple) else "unix", error)
-        body = b"" if start_line.method == "HEAD" else f"{error.status[4:]}\n".encode("ascii")
+        headers, body = refusal(error.status, start_line.method)
         if self.handler.log is not None:
             request = {
                 "REQUEST_METHOD": start_line.method,
@@ -479,9 +486,26 @@ class _Exchange(HTTPMessageDelegate):
                 "REMOTE_ADDR": peer[0] if isinstance(peer, tuple) else "",
             }
             self.handler.log.write(request, error.status, len(body))
-        self.closes = True
-        headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-        self.on_whole(error.status, headers, body)
+        # Without the stream Tornado reads no further: it would find the same fault, and answer it once more.
+        stream = self.connection.detach()
+        fields = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        head = f"HTTP/1.1 {error.status}\r\n{fields}Date: {format_date_time(int(time()))}\r\nConnection: close\r\n\r\n"
+        self.handler.keep(self.loop.create_task(_last_words(stream, head.encode("ascii") + body)))
+
+
+async def _last_words(stream: IOStream, answer: bytes) -> None:
+    """Send an answer and close; what the client still sends is read for a while, so that it gets to read that."""
+    try:
+        async with asyncio.timeout(_LINGER_SECONDS):
+            await stream.write(answer)
+            stream.socket.shutdown(SHUT_WR)
+            left = _LINGER_BYTES
+            while left > 0:
+                left -= len(await stream.read_bytes(_READ, partial=True))
+    except (OSError, TimeoutError, StreamClosedError):
+        pass  # it has had its time, or has gone
+    finally:
+        stream.close()
 
 
 def _taken(future: asyncio.Future[None], too_late: asyncio.TimerHandle) -> None:

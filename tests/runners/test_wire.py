@@ -1,0 +1,76 @@
+"""The streams of tests/wire through raw sockets, on both HTTP runners."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.serving import DEADLINE, Runner, serving
+from tests.wires import CASES, Case
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+APP = """
+def app(environ, start_response):
+    body = str(len(environ["wsgi.input"].read())).encode()
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
+"""
+LAST = b"GET /last HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+
+@pytest.fixture(scope="module", params=["gevent", "tornado"])
+def name(request: pytest.FixtureRequest) -> str:
+    """The name of a runner."""
+    found: str = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def runner(name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    folder = tmp_path_factory.mktemp("app")
+    (folder / "reading.py").write_text(APP)
+    # Tornado answers a head that does not end with the end of its patience.
+    with serving(name, "reading:app", "--bind", "127.0.0.1:0", "--header-timeout", "1", cwd=folder) as runner:
+        yield runner
+
+
+def answers(runner: Runner, raw: bytes, *, ends: bool) -> bytes:
+    """All that comes back until the server closes the connection."""
+    received = b""
+    with socket.create_connection((runner.host, runner.port), DEADLINE) as connection:
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            connection.sendall(raw)
+            if ends:
+                connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):
+            while data := connection.recv(65536):
+                received += data
+    return received
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_it_is_answered_as_it_has_to_be(runner: Runner, name: str, case: Case) -> None:
+    statuses, closes = case.expected(name)
+
+    # Where the connection stays open, one more request shows that it is in step.
+    received = answers(runner, case.raw if closes else case.raw + LAST, ends=case.ends)
+
+    found = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", received)]
+    assert found == (statuses if closes else [*statuses, 200])
+    assert b"Traceback" not in received
+    assert b"evil" not in received
+
+
+def test_nothing_was_a_fault_of_the_server(runner: Runner) -> None:
+    assert not [line for line in runner.lines if "Traceback" in line]
+
+
+def test_each_row_about_bytes_has_a_stream() -> None:
+    rows = {int(case.keys["row"]) for case in CASES if "row" in case.keys}
+    assert rows >= {2, 6, 7, 8, 29, 30, 87, 88, 89, 99, 131, 132, 134, 135, 136, 137, 138, 139, 143}
