@@ -70,9 +70,10 @@ class Connection:
         self.base = base
         self._limits = limits
         self._parser = self._new_parser()
-        #: input that belongs to no message yet
+        #: input, and up to where it was read
         self._buffer = b""
-        #: up to where the end of a head was looked for
+        self._at = 0
+        #: how much of what is unread has no end of a head in it
         self._searched = 0
         self._headers: list[tuple[str, str]] = []
         #: the request that is to be answered, without ``wsgi.input``; None while its head is not whole
@@ -120,28 +121,22 @@ class Connection:
     @property
     def is_quiet(self) -> bool:
         """Whether nothing of a request is there: the client may leave now without losing one."""
-        return self.environ is None and not self._buffer
+        return self.environ is None and self._at == len(self._buffer)
 
     @property
     def input_is_open(self) -> bool:
         """Whether the client may still be sending what nobody is going to read."""
-        return self.fault is not None or self.body_fault is not None or not self.body_ended or bool(self._buffer)
+        is_read = self.body_ended and self._at == len(self._buffer)
+        return self.fault is not None or self.body_fault is not None or not is_read
 
     def receive(self, data: bytes) -> None:
         """Take what has come; ``b""`` says that nothing will."""
         if not data:
             self._end_of_input()
             return
-        if self._buffer:
-            data = self._buffer + data
-        self._buffer = b""
-        if self.environ is None:
-            if self.fault is None:
-                self._read_head(data)
-        elif self.body_ended or self.body_fault is not None:
-            self._buffer = data
-        else:
-            self._read_body(data)
+        self._buffer = self._buffer[self._at :] + data if self._at < len(self._buffer) else data
+        self._at = 0
+        self._read_on()
 
     def next(self) -> None:
         """Go on to the next request, of which some may be there already."""
@@ -151,49 +146,49 @@ class Connection:
         self.received = 0
         self.body_ended = self.started = False
         self._trailers = -1
-        if self._buffer:
-            data, self._buffer = self._buffer, b""
-            self._read_head(data)
+        if self._at < len(self._buffer):
+            self._read_on()
+
+    def _read_on(self) -> None:
+        """Read what is there, up to the end of one message."""
+        if self.environ is None and self.fault is None:
+            self._read_head()
+        if self.environ is not None and not self.body_ended and self.body_fault is None:
+            self._read_body()
 
     def _end_of_input(self) -> None:
         if self.environ is None:
-            if self.fault is None and self._buffer:
+            if self.fault is None and self._at < len(self._buffer):
                 self.fault = BadRequestError("400 Bad Request", "the input ended within the head of a request")
                 self.keep_alive = False
         elif not self.body_ended and self.body_fault is None:
             self._break("400 Bad Request", "the body ended before its time")
 
-    def _read_head(self, data: bytes) -> None:
+    def _read_head(self) -> None:
+        data, at = self._buffer, self._at
+        end = data.find(b"\r\n\r\n", at + self._searched) + 4
         try:
-            end = data.find(b"\r\n\r\n", self._searched)
-            if end < 0:
-                self._check_beginning(data)
-                self._searched = max(len(data) - 3, 0)
-                self._buffer = data
+            if end < 4:
+                self._check_beginning(data[at:] if at else data)
+                self._searched = max(len(data) - at - 3, 0)
                 return
             self._searched = 0
-            end += 4
-            head = data if end == len(data) else data[:end]
-            self.environ = self._parsed(head)
+            self.environ = self._parsed(data if at == 0 and end == len(data) else data[at:end])
+            self._at = end
         except BadRequestError as error:
             self.fault = error
             self.keep_alive = False
-            return
-        rest = data[end:]
-        if self.body_ended:
-            self._buffer = rest
-        elif rest:
-            self._read_body(rest)
 
     def _check_beginning(self, data: bytes) -> None:
         """Refuse what no further input could make a request."""
         limits = self._limits
-        line_end = data.find(b"\r\n", 0, limits.line + 2)
-        if line_end < 0 and len(data) > limits.line + 1:  # the CR may be there
-            raise BadRequestError("414 URI Too Long", "the request line is too long")
-        if line_end >= 0 and len(data) - line_end - 4 > limits.headers:
-            raise BadRequestError("431 Request Header Fields Too Large", "the headers are too large")
-        if _BARE_LF.search(data, max(self._searched - 1, 0)) or not _METHOD_SO_FAR.match(data):
+        if len(data) > min(limits.line, limits.headers):
+            line_end = data.find(b"\r\n", 0, limits.line + 2)
+            if line_end < 0 and len(data) > limits.line + 1:  # the CR may be there
+                raise BadRequestError("414 URI Too Long", "the request line is too long")
+            if line_end >= 0 and len(data) - line_end - 4 > limits.headers:
+                raise BadRequestError("431 Request Header Fields Too Large", "the headers are too large")
+        if _BARE_LF.search(data, max(self._searched - 1, 0)) or not _METHOD_SO_FAR.match(data, 0, 64):
             raise BadRequestError("400 Bad Request", "no request line")
 
     def _parsed(self, head: bytes) -> WSGIEnvironment:
@@ -203,7 +198,8 @@ class Connection:
         if line_end > limits.line:
             raise BadRequestError("414 URI Too Long", "the request line is too long")
         parts = head[:line_end].decode("latin-1").split(" ")  # RFC 9112 section 3: one space between them
-        if len(parts) != 3 or (parts[2] not in _VERSIONS and _VERSION.fullmatch(parts[2]) is None):
+        # llhttp leaves out what breaks lines before a request; h11 does not, and so nobody else may see another method.
+        if len(parts) != 3 or head[0] <= 0x20 or (parts[2] not in _VERSIONS and _VERSION.fullmatch(parts[2]) is None):
             raise BadRequestError("400 Bad Request", "no request line")
         method, target, protocol = self.line = parts
         if protocol not in _VERSIONS:
@@ -265,55 +261,51 @@ class Connection:
         except HttpParserError as error:
             raise BadRequestError("400 Bad Request", str(error)) from None
 
-    def _read_body(self, data: bytes) -> None:
+    def _read_body(self) -> None:
+        if self._at == len(self._buffer):
+            return
         self.awaits_continue = False
         try:
-            end = self._read_chunks(data) if self._is_chunked else self._read_length(data)
+            if self._is_chunked:
+                self._read_chunks()
+            else:
+                self._read_part()
         except BadRequestError as error:
             self._break(error.status, str(error))
             return
-        self._buffer = data[end:]
         limit = self._limits.body
         if limit is not None and self.received > limit:
             self._break("413 Content Too Large", "the body is larger than --limit-body")
 
-    def _read_length(self, data: bytes) -> int:
-        part = data if len(data) <= self._left else data[: self._left]
+    def _read_part(self) -> None:
+        """Read what is there of a body, or of a chunk, whose length is known."""
+        part = self._buffer[self._at : self._at + self._left]
+        self._at += len(part)
         self._left -= len(part)
         self._feed(part)
-        return len(part)
 
-    def _read_chunks(self, data: bytes) -> int:
-        """Read chunks, and the trailers behind the last one, which are dropped; where in *data* they end."""
-        at = 0
-        while not self.body_ended:
+    def _read_chunks(self) -> None:
+        """Read chunks, and the trailers behind the last one, which are dropped."""
+        data = self._buffer
+        while not self.body_ended and self._at < len(data):
             if self._left > 0:
-                part = data[at : at + self._left]
-                if not part:
-                    break
-                self._feed(part)
-                self._left -= len(part)
-                at += len(part)
-                if self._left == 0:
-                    self._left = -1
+                self._read_part()
+                self._left = self._left or -1
                 continue
-            end = data.find(b"\r\n", at) + 2
-            line = data[at:] if end < 2 else data[at:end]
-            if self._trailers >= 0:
-                if self._trailers + len(line) > self._limits.headers:
-                    raise BadRequestError("431 Request Header Fields Too Large", "the trailers are too large")
-            elif len(line) > _LONGEST_CHUNK_LINE:
-                raise BadRequestError("400 Bad Request", "a line between chunks is too long")
+            end = data.find(b"\r\n", self._at) + 2
             if end < 2:
-                if _BARE_LF.search(line):
-                    raise BadRequestError("400 Bad Request", "a line between chunks is none")
-                break
-            at = end
+                if len(data) - self._at > _LONGEST_CHUNK_LINE or _BARE_LF.search(data, self._at):
+                    raise BadRequestError("400 Bad Request", "a line between chunks is too long, or none")
+                return
+            line = data[self._at : end]
+            self._at = end
             if self._trailers >= 0:
                 self._trailers += len(line)
+                if self._trailers > self._limits.headers:
+                    raise BadRequestError("431 Request Header Fields Too Large", "the trailers are too large")
             else:
                 match = _CHUNK_LINE.fullmatch(line)
-                if match is None:
+                if match is None or len(line) > _LONGEST_CHUNK_LINE:
                     raise BadRequestError("400 Bad Request", "no size of a chunk")
                 size = int(match["size"], 16)
                 if size:
@@ -321,7 +313,6 @@ class Connection:
                 else:
                     self._trailers = 0
             self._feed(line)
-        return at
 
     def _break(self, status: str, reason: str) -> None:
         self.body_fault = BadRequestError(status, reason)

@@ -26,6 +26,8 @@ class Exchange(NamedTuple):
     environ: WSGIEnvironment | None
     body: bytes
     goes_on: bool
+    #: whether it was read to its end
+    is_whole: bool = False
 
 
 def new(limits: Limits | None = None) -> Connection:
@@ -67,7 +69,7 @@ def talk(pieces: Iterable[bytes], limits: Limits | None = None, *, reads: bool =
         connection.start(f"{status} Status", TEXT)
         while connection.keep_alive and not connection.body_ended and connection.body_fault is None:
             connection.receive(next(waiting, b""))
-        found.append(Exchange(status, environ, body, connection.keep_alive))
+        found.append(Exchange(status, environ, body, connection.keep_alive, connection.body_ended))
         if not connection.keep_alive:
             return found
         connection.next()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.adapters.talking import bytewise, cut, statuses, talk
-from tests.wires import CASES, Case
+from tests.wire import CASES, Case
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])

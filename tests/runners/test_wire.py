@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.serving import DEADLINE, Runner, serving
-from tests.wires import CASES, Case
+from tests.wire import CASES, Case
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,4 @@
-r"""Streams of requests as files: ``tests/wire/*.http``.
+r"""Streams of requests, one in each file ``*.http`` of this folder.
 
 On top of a file stand ``# key: value`` lines, below them the bytes. Line ends of the file do not count; ``\r``, ``\n``,
 ``\t``, ``\0``, ``\xNN`` and ``\\`` are escapes, and ``<<text*count>>`` is the text so many times. The keys:
@@ -15,7 +15,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["CASES", "Case"]
+__all__ = ["CASES", "DIFFERENCES", "Case"]
 
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|([rnt0\\]))")
 _CHARACTERS = {"r": "\r", "n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
@@ -51,4 +51,10 @@ def _read(file: Path) -> Case:
     return Case(file.stem, text.encode("latin-1"), keys)
 
 
-CASES = [_read(file) for file in sorted((Path(__file__).parent / "wire").glob("*.http"))]
+CASES = [_read(file) for file in sorted(Path(__file__).parent.glob("*.http"))]
+#: the streams of which ours takes more than h11 does, and why
+DIFFERENCES = dict(
+    line.split(": ", 1)
+    for line in (Path(__file__).parent / "differences.txt").read_text("utf-8").splitlines()
+    if line and not line.startswith("#")
+)
