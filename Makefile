@@ -51,8 +51,8 @@ test-servers: $(TOOLS) $(GUESTS)/ready  ## what takes long: real web servers, br
 	$(PYTEST) -m "timing and not thorough" tests/security tests/adapters tests/middleware
 	$(PYTEST) tests/servers
 	$(GUESTS)/bin/python -m pytest tests/guests
-	$(PYTEST) -m thorough tests/security
-	THOROUGH=1 $(PYTEST) --numprocesses=2 --timeout=300 $(wildcard tests/core/test_*_differential.py tests/core/test_*_properties.py)
+	$(PYTEST) -m thorough tests/security tests/runners
+	THOROUGH=1 $(PYTEST) --numprocesses=2 --timeout=300 $(wildcard tests/core/test_*_differential.py tests/core/test_*_properties.py) tests/adapters/test_http1_h11.py
 
 lint: $(TOOLS) $(GUESTS)/ready  ## ruff, mypy and basedpyright
 	$(PY) -m ruff check

@@ -27,7 +27,7 @@ from wsgiref.handlers import format_date_time
 
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerConnectionDelegate, ResponseStartLine
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import StreamClosedError
 
 from flask_embed.adapters.front import behind_front, whole_server
 from flask_embed.adapters.heads import BadRequestError, connection_environ, environ_of, keeps_alive, refusal
@@ -493,7 +493,7 @@ class _Exchange(HTTPMessageDelegate):
         self.handler.keep(self.loop.create_task(_last_words(stream, head.encode("ascii") + body)))
 
 
-async def _last_words(stream: IOStream, answer: bytes) -> None:
+async def _last_words(stream: Any, answer: bytes) -> None:
     """Send an answer and close; what the client still sends is read for a while, so that it gets to read that."""
     try:
         async with asyncio.timeout(_LINGER_SECONDS):

@@ -7,21 +7,26 @@ Where a promise says "in linear time", four times the input may take six times a
 Promises that have no test here, or not all of it:
 
 ==========  ==========================================================================================
-6, 8        a request without Host or in absolute form: what the server's parser makes of it; here only what
-            the app does with the environ
+6, 8        a request without Host or in absolute form: what the server's parser makes of it is in tests/wire; here
+            only what the app does with the environ
 14          no helper decides where a client may be sent next
 27          in tests/adapters/test_proxy.py, and through a runner in tests/runners/test_mounting.py
-29, 30      which headers become which keys of the environ is the server's; here only that no key counts
-7, 87       the gate refuses them, in tests/middleware/test_strict.py; here only that the app does not break
+29, 30      which headers become which keys of the environ is in tests/adapters/test_heads.py; here only that no key counts
+7, 87       the gate refuses them, in tests/middleware/test_strict.py, and the runners, in tests/wire; here only that the
+            app does not break
 103         a template from a client is unsafe; the description of render_template_string says so
-120, 121    what the server does with the connection; here only that the request ends
-123         the Tornado adapter
+120, 121    what the server does with the connection is in tests/runners/test_connections.py; here only that the request
+            ends
+123         in tests/adapters/test_tornado.py
 128, 129    the SQLAlchemy adapter
 130         its remove(); here any teardown function
-131 to 144  bytes on the wire, through the runners
-146 to 149  sockets of the runners, and FastCGI
+131 to 143  bytes on the wire: the files of tests/wire, through each runner in tests/runners/test_wire.py, and what takes
+            time in tests/runners/test_connections.py and tests/servers/test_load.py
+144, 146,   in tests/runners/test_workers.py and test_gevent.py, tests/adapters/test_listeners.py
+147
+148, 149    FastCGI
 151, 152    CGI and FastCGI
-155         Tornado, FastCGI; here gevent's runner
+155         FastCGI; here the runners on gevent and Tornado
 158, 159    the runners and the debugger of werkzeug
 160         the gate refuses another wsgi.url_scheme, in tests/middleware/test_strict.py; ProxyFix takes no other, in
             tests/adapters/test_proxy.py; here only that no header sets it
