@@ -76,10 +76,13 @@ def serve(app: WSGIApplication, options: Options | None = None, worker: Worker |
         return
     app = behind_front(app, options)
     stopping = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        gevent.signal_handler(number, stopping.set)
-    gevent.signal_handler(signal.SIGHUP, reopen_logs)
     with contextlib.ExitStack() as stack:
+        for number, handler in (
+            (signal.SIGTERM, stopping.set),
+            (signal.SIGINT, stopping.set),
+            (signal.SIGHUP, reopen_logs),
+        ):
+            stack.callback(gevent.signal_handler(number, handler).cancel)
         log = None
         if options.access_logfile is not None:
             log = AccessLog(options.access_logfile)
@@ -289,8 +292,10 @@ class _Connection:
     def read_head(self, patience: float) -> None:
         """Read until the head of a request is there, or a fault, or the end; the first bytes may take *patience*."""
         http = self.http
-        self.deadline = self.quiet_since + patience
         was_quiet = http.is_quiet
+        if http.environ is None:
+            # Where the beginning came with the request before, its time runs from now on.
+            self.deadline = self.quiet_since + (patience if was_quiet else self.server.options.header_timeout)
         while http.environ is None and http.fault is None:
             data = self.stream.recv(_READ)
             http.receive(data)
