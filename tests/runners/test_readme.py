@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tornado.web import RequestHandler
 from werkzeug.test import Client
 
 from flask_embed import Flask
@@ -53,6 +54,18 @@ def test_mounting_mounts(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Client(names["application"])
     assert [client.get(path).text for path in ("/shop/", "/shop/blog/", "/")] == ["shop", "blog", "site_app"]
     assert client.get("/shopping").status_code == 404
+
+
+def test_an_app_is_put_beside_the_handlers_of_tornado() -> None:
+    class NativeHandler(RequestHandler):
+        """One of the host's own."""
+
+    names: dict[str, Any] = {"NativeHandler": NativeHandler, "shop": Flask("shop")}
+    exec(block("Tornado"), names)
+    assert [rule.matcher.regex.pattern for rule in names["application"].wildcard_router.rules] == [
+        "/native$",
+        "/shop(?:/.*)?$",
+    ]
 
 
 def test_the_runners_commands_serve(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ Promises that have no test here, or not all of it:
 103         a template from a client is unsafe; the description of render_template_string says so
 120, 121    what the server does with the connection is in tests/runners/test_connections.py; here only that the request
             ends
-123         in tests/adapters/test_tornado.py
+123         in tests/runners/test_tornado_host.py
 128, 129    the SQLAlchemy adapter
 130         its remove(); here any teardown function
 131 to 143  bytes on the wire: the files of tests/wire, through each runner in tests/runners/test_wire.py, and what takes
