@@ -53,7 +53,7 @@ test-servers: $(TOOLS) $(GUESTS)/ready  ## what takes long: real web servers, br
 	$(PYTEST) tests/servers
 	$(GUESTS)/bin/python -m pytest tests/guests
 	$(PYTEST) -m thorough tests/security tests/runners
-	THOROUGH=1 $(PYTEST) --numprocesses=2 --timeout=300 $(wildcard tests/core/test_*_differential.py tests/core/test_*_properties.py) tests/adapters/test_http1_h11.py
+	THOROUGH=1 $(PYTEST) --numprocesses=2 --timeout=300 $(wildcard tests/core/test_*_differential.py tests/core/test_*_properties.py) tests/adapters/test_http1_h11.py tests/adapters/test_http1_properties.py
 
 lint: $(TOOLS) $(GUESTS)/ready  ## ruff, mypy and basedpyright
 	$(PY) -m ruff check

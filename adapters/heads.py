@@ -145,15 +145,11 @@ def _origin_form(method: str, target: str, environ: WSGIEnvironment) -> str:
     authority = absolute["authority"]
     environ.setdefault("HTTP_HOST", authority)
     host: str = environ["HTTP_HOST"]
-    if _without_port(host) != _without_port(authority):
+    default_port = ":443" if absolute["scheme"].lower() == "https" else ":80"
+    if host.lower().removesuffix(default_port) != authority.lower().removesuffix(default_port):
         raise _refused("the request target names another host than the Host header")
     rest = absolute["rest"] or "/"
     return rest if rest.startswith("/") else f"/{rest}"
-
-
-def _without_port(host: str) -> str:
-    """*host* to compare: without its scheme's default port, in lower case."""
-    return host.lower().removesuffix(":80").removesuffix(":443")
 
 
 def _made_key(name: str) -> str | None:

@@ -73,7 +73,7 @@ class Connection:
         #: input, and up to where it was read
         self._buffer = b""
         self._at = 0
-        #: how much of what is unread has no end of a head in it
+        #: how much of what is unread has no end of a head, or of a line between chunks, in it
         self._searched = 0
         self._headers: list[tuple[str, str]] = []
         #: the request that is to be answered, without ``wsgi.input``; None while its head is not whole
@@ -292,20 +292,26 @@ class Connection:
                 self._read_part()
                 self._left = self._left or -1
                 continue
-            end = data.find(b"\r\n", self._at) + 2
+            end = data.find(b"\r\n", self._at + self._searched) + 2
+            length = (len(data) if end < 2 else end) - self._at  # also of a line of which not all is there
+            if self._trailers >= 0:
+                if self._trailers + length > self._limits.headers:
+                    raise BadRequestError("431 Request Header Fields Too Large", "the trailers are too large")
+            elif length > _LONGEST_CHUNK_LINE:
+                raise BadRequestError("400 Bad Request", "a line between chunks is too long")
             if end < 2:
-                if len(data) - self._at > _LONGEST_CHUNK_LINE or _BARE_LF.search(data, self._at):
-                    raise BadRequestError("400 Bad Request", "a line between chunks is too long, or none")
+                if data.find(b"\n", self._at + self._searched) >= 0:
+                    raise BadRequestError("400 Bad Request", "a bare line feed between chunks")
+                self._searched = length - 1
                 return
             line = data[self._at : end]
             self._at = end
+            self._searched = 0
             if self._trailers >= 0:
-                self._trailers += len(line)
-                if self._trailers > self._limits.headers:
-                    raise BadRequestError("431 Request Header Fields Too Large", "the trailers are too large")
+                self._trailers += length
             else:
                 match = _CHUNK_LINE.fullmatch(line)
-                if match is None or len(line) > _LONGEST_CHUNK_LINE:
+                if match is None:
                     raise BadRequestError("400 Bad Request", "no size of a chunk")
                 size = int(match["size"], 16)
                 if size:

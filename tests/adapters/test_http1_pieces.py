@@ -1,4 +1,4 @@
-"""adapters/http1.py reads one thing in its input, in whatever pieces that comes; where it ends, and how long it takes."""
+"""adapters/http1.py reads the same requests in whatever pieces they come, up to the limits, in linear time."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def got(raw: bytes, limits: Limits | None = None) -> list[Got]:
     whole = talk([raw], limits)
     for pieces in (bytewise(raw), *(cut(raw, at) for at in range(1, len(raw)))):
         in_pieces = talk(pieces, limits)
-        if in_pieces != whole:
+        if [exchange[:4] for exchange in in_pieces] != [exchange[:4] for exchange in whole]:
             raise AssertionError(f"in pieces it is {in_pieces}, whole {whole}")
     return [Got(exchange.status, _line(exchange), exchange.body) for exchange in whole]
 
@@ -139,6 +139,13 @@ def test_the_request_behind_another_is_read(first: bytes) -> None:
     assert {exchange.status for exchange in found} <= {200, 204}
     assert len(found) == first.count(b" HTTP/1.") + 1
     assert found[-1] == LAST
+
+
+def test_each_body_in_chunks_begins_anew() -> None:
+    line_feeds = Got(200, "POST /", b"\na\n")
+    raw = CHUNKED + b"3\r\n\na\n\r\n0\r\nX: y\r\n\r\n"
+    assert got(raw + raw + raw) == [line_feeds] * 3
+    assert [found.status for found in got(raw + CHUNKED + b"X: y\r\n\r\n")] == [200, 400]
 
 
 @pytest.mark.parametrize(
@@ -312,8 +319,8 @@ def test_the_limits_are_those_of_the_options() -> None:
     ],
 )
 def test_a_limit_is_the_largest_that_is_read(field: str, raw: bytes, most: int, status: int) -> None:
-    within = got(raw + NEXT, Limits()._replace(**{field: most}))
-    beyond = got(raw + NEXT, Limits()._replace(**{field: most - 1}))
+    within = got(raw + get(), Limits()._replace(**{field: most}))
+    beyond = got(raw + get(), Limits()._replace(**{field: most - 1}))
     assert [exchange.status for exchange in within] == [200, 200]
     assert [exchange.status for exchange in beyond] == [status]
 
@@ -361,6 +368,15 @@ def test_a_client_that_was_told_to_go_on_may_send_its_next_request() -> None:
     connection.next()
     assert connection.environ is not None
     assert (connection.environ["PATH_INFO"], connection.awaits_continue) == ("/next", False)
+
+
+@pytest.mark.parametrize(
+    ("length", "came", "stays"), [(65536, 0, True), (65537, 0, False), (65537, 1, True), (10**18 - 1, 0, False)]
+)
+def test_an_unread_rest_of_64_kib_is_worth_the_next_request(length: int, came: int, stays: bool) -> None:
+    connection = received(post(f"Content-Length: {length}") + b"a" * came)
+    connection.start("200 OK", [("Content-Length", "0")])
+    assert connection.keep_alive is stays
 
 
 @pytest.mark.parametrize("first", [b"", b"a", b"abc", b"abc" + NEXT[:5]])
@@ -475,4 +491,4 @@ def test_what_comes_at_once_is_read_in_linear_time(stream: Callable[[int], bytes
         raw = stream(size)
         return lambda: talk([raw], Limits(headers=10**7, header_count=10**6))
 
-    linear(prepare, 1000)
+    linear(prepare, 2000)

@@ -15,5 +15,5 @@ def test_it_is_answered_as_it_has_to_be_in_whatever_pieces_it_comes(case: Case) 
     assert statuses(whole) == case.expected("gevent")
     if len(case.raw) < 20_000:
         assert talk(bytewise(case.raw)) == whole
-    for at in range(1, min(len(case.raw), 300)):
+    for at in range(1, min(len(case.raw), 300), 1 if len(case.raw) < 20_000 else 50):
         assert talk(cut(case.raw, at)) == whole, f"cut at {at}"

@@ -1,0 +1,125 @@
+"""Whatever a client sends through adapters/http1.py to an app, each answer is one, and the connection stays in step."""
+
+from __future__ import annotations
+
+import io
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flask_embed.adapters.front import behind_front, whole_server
+from flask_embed.adapters.heads import refusal
+from flask_embed.adapters.wsgi import BodyError, respond
+from flask_embed.options import Options
+from tests.adapters.talking import new
+from tests.wire.answers import answers
+from tests.wire.changes import APP, changed, most_answers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from _typeshed import WriteableBuffer
+    from _typeshed.wsgi import WSGIEnvironment
+
+_names: dict[str, Any] = {}
+exec(APP, _names)
+app = behind_front(_names["app"], Options())
+
+
+class Server:
+    """What an adapter does, without sockets: the writer of the answers, too."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self.http = new()
+        self.waiting: Iterator[bytes] = iter(pieces)
+        self.sent = b""
+        self.asked: list[tuple[str, str]] = []
+
+    def run(self) -> None:
+        http = self.http
+        while True:
+            while http.environ is None and http.fault is None and self.read():
+                pass
+            if http.environ is None:
+                break
+            self.answer(http.environ)
+            while http.keep_alive and not http.body_ended and http.body_fault is None:
+                self.read()
+            if not http.keep_alive:
+                break
+            http.next()
+        if http.fault is not None:
+            headers, body = refusal(http.fault.status, (http.line or ["GET"])[0])
+            self.sent += http.start(http.fault.status, headers) + body
+
+    def read(self) -> bytes:
+        data = next(self.waiting, b"")
+        self.http.receive(data)
+        return data
+
+    def answer(self, environ: WSGIEnvironment) -> None:
+        self.asked.append((environ["REQUEST_METHOD"], environ["REQUEST_URI"]))
+        environ["wsgi.input"] = io.BufferedReader(Body(self))
+        respond(whole_server if environ["PATH_INFO"] == "*" else app, environ, self)
+
+    def send(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.sent += self.http.start(status, headers) + body
+
+    def start(self, status: str, headers: list[tuple[str, str]]) -> None:
+        self.sent += self.http.start(status, headers)
+
+    def write(self, data: bytes) -> None:
+        self.sent += self.http.part(data)
+
+    def end(self) -> None:
+        self.sent += self.http.end()
+
+    def cut(self) -> None:
+        raise AssertionError("an answer was given up")
+
+
+class Body(io.RawIOBase):
+    """The body of a request."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        http = self.server.http
+        while not http.parts:
+            if http.body_fault is not None:
+                raise BodyError(http.body_fault.status, str(http.body_fault))
+            if http.body_ended:
+                return 0
+            self.server.sent += http.continue_line()
+            self.server.read()
+        view, part = memoryview(buffer), http.parts.popleft()
+        count = min(len(view), len(part))
+        view[:count] = part[:count]
+        if count < len(part):
+            http.parts.appendleft(part[count:])
+        return count
+
+
+@given(changed(), st.lists(st.integers(1, 60)))
+def test_there_is_one_answer_to_each_request_and_nothing_else(raw: bytes, lengths: list[int]) -> None:
+    ends = [*accumulate(lengths, initial=0), len(raw)]
+    server = Server(filter(None, [raw[start:end] for start, end in pairwise(ends)]))
+
+    server.run()
+
+    found = answers(server.sent, [method for method, _ in server.asked])
+    assert len(found) == len(server.asked) + (server.http.fault is not None) <= most_answers(raw)
+    assert {answer.status for answer in found} <= {200, 204, 400, 413, 414, 431, 501, 505}
+    for answer in found:
+        if answer.status >= 400:
+            assert answer.body in (b"Bad Request\n", b"Not Implemented\n", b"HTTP Version Not Supported\n")
+    is_closed = server.http.fault is not None or not server.http.keep_alive
+    assert [answer.headers.get("connection") == "close" for answer in found] == [
+        is_closed and answer is found[-1] for answer in found
+    ]
