@@ -20,7 +20,8 @@ QUICK := -m "not timing and not thorough"
 # These start processes, each runner among them, or test what is packed: with the Python of .venv only, beside the rest.
 PROCESSES := tests/packaging $(patsubst %,tests/runners/test_%.py,readme cli mounting tornado_host)
 # These need real servers or other frameworks, start many processes, or are no tests.
-IN_PROCESS := $(patsubst %,--ignore=%,tests/packaging tests/runners tests/servers tests/guests tests/benchmarks)
+MANY_PROCESSES := tests/runners tests/adapters/test_workers.py tests/adapters/test_reload.py
+IN_PROCESS := $(patsubst %,--ignore=%,$(MANY_PROCESSES) tests/packaging tests/servers tests/guests tests/benchmarks)
 
 .PHONY: help demo test test-servers lint bench bench-servers clean on-python
 .DEFAULT_GOAL := help
@@ -49,7 +50,7 @@ test: $(READY)  ## the tests, then those of the framework on every other Python 
 
 test-servers: $(TOOLS) $(GUESTS)/ready  ## what takes long: real web servers, browser, other frameworks, many examples; with CI set, none may be missing
 	$(PYTEST) -m "timing and not thorough" tests/security tests/adapters tests/middleware
-	$(PYTEST) -m "not thorough" --numprocesses=2 --dist=loadfile tests/runners
+	$(PYTEST) -m "not thorough" --numprocesses=2 --dist=loadfile $(MANY_PROCESSES)
 	$(PYTEST) tests/servers
 	$(GUESTS)/bin/python -m pytest tests/guests
 	$(PYTEST) -m thorough tests/security tests/runners

@@ -97,6 +97,8 @@ def serve(app: WSGIApplication, options: Options | None = None, worker: Worker |
             if not worker.beat():
                 break
         worker.listener.close()  # the server has a copy: only without both are new connections refused
+        server.close()
+        worker.leaving()
         server.drain(options.graceful_timeout)
 
 
@@ -154,9 +156,8 @@ class _Server(StreamServer):
                     connection.expire()
 
     def drain(self, timeout: float) -> None:
-        """Accept nothing more, let running requests end, then close what is left."""
+        """Let running requests end, then close what is left; nothing more is accepted."""
         self.draining = True
-        self.close()
         deadline = monotonic() + timeout
         while (now := monotonic()) < deadline:
             # A request may be on its way on a connection that has just been used, or opened.

@@ -63,6 +63,8 @@ def activated() -> str | None:
         return None
     if int(count) > 1:
         raise UsageError(f"systemd has passed {count} sockets: say with --bind fd://N which one is meant")
+    with contextlib.suppress(OSError):  # that there is none is told when it is listened on
+        os.set_inheritable(3, False)
     return "fd://3"
 
 
@@ -112,6 +114,7 @@ def _unix_socket(path: str, backlog: int, mode: int, group: str | None) -> Itera
         finally:
             os.umask(before)
         made = os.stat(path).st_ino
+        path = os.path.abspath(path)  # an app may change the folder
         try:
             if owner is not None:
                 _give(path, owner, group)
@@ -124,11 +127,11 @@ def _unix_socket(path: str, backlog: int, mode: int, group: str | None) -> Itera
 
 
 def _group_number(group: str) -> int:
-    if group.isascii() and group.isdigit():
+    if group.isascii() and group.isdigit() and int(group) < 2**32 - 1:  # the last one means: as it is
         return int(group)
     try:
         return grp.getgrnam(group).gr_gid
-    except KeyError:
+    except (KeyError, ValueError):
         raise UsageError(f"--socket-group {group}: there is no group of that name") from None
 
 

@@ -11,14 +11,14 @@ import re
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from flask_embed.environ import escape_controls
 from flask_embed.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from _typeshed.wsgi import WSGIEnvironment
 
@@ -36,31 +36,39 @@ _open_files: list[_File] = []
 
 
 class _File:
-    """A file that lines are appended to, each in one write, so that those of several processes do not mix."""
+    """A file that lines are appended to, each in one write, so that those of several processes do not mix.
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    That a line cannot be written is told to *report*, once until one can be written again.
+    """
+
+    def __init__(self, path: str, report: Callable[[str], None]) -> None:
+        # Opened anew, it is to be the same one, wherever the app may have gone meanwhile.
+        self.path = path if path == "-" else os.path.abspath(path)
+        self._report = report
         self._fileno = self._opened()
         self._has_failed = False
         _open_files.append(self)
 
     def _opened(self) -> int:
         if self.path == "-":
-            return sys.__stderr__.fileno() if sys.__stderr__ is not None else 2
+            # Without a stderr, descriptor 2 may be anything that was opened since.
+            return sys.__stderr__.fileno() if sys.__stderr__ is not None else os.open(os.devnull, os.O_WRONLY)
         try:
             return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as error:
             raise UsageError(f"cannot write the log {self.path!r}: {error.strerror}") from None
 
     def write(self, line: str) -> None:
-        """Append *line*; that it cannot be written is said once, and costs nobody an answer."""
+        """Append *line*; that it cannot be written costs nobody an answer."""
+        data = line.encode("utf-8", "backslashreplace")
         try:
-            os.write(self._fileno, line.encode("utf-8", "backslashreplace"))
+            if os.write(self._fileno, data) < len(data):  # as on a disk that is full
+                os.write(self._fileno, b"\n")  # the next line is to be one of its own
             self._has_failed = False
         except OSError as error:
             if not self._has_failed:
                 self._has_failed = True
-                print(f"flask_embed: cannot write the log {self.path!r}: {error.strerror}", file=sys.stderr)
+                self._report(f"cannot write the log {self.path!r}: {error.strerror}")
 
     def reopen(self) -> None:
         """Open the path anew; where that fails the old file is kept."""
@@ -71,8 +79,9 @@ class _File:
         except UsageError as error:
             logger.error("%s; the old file is kept", error)
             return
-        old, self._fileno = self._fileno, fileno
-        os.close(old)
+        # In one step: a thread that writes at this moment must not find the number closed, or given to a connection.
+        os.dup2(fileno, self._fileno, inheritable=False)
+        os.close(fileno)
 
     def close(self) -> None:
         _open_files.remove(self)
@@ -90,23 +99,27 @@ class AccessLog:
     """A line for each request, in the combined format of Apache and nginx."""
 
     def __init__(self, path: str) -> None:
-        self._file = _File(path)
-        self._second = 0
-        self._date = ""
+        self._file = _File(path, logger.error)
+        #: the second that was written last, and how
+        self._now = (0, "")
 
     def write(self, environ: WSGIEnvironment, status: str, length: int) -> None:
         """A request was answered with this status line and so many bytes of body."""
         now = int(time.time())
-        if now != self._second:
-            self._second, self._date = now, _date(now)
+        second, date = self._now
+        if now != second:
+            date = _date(now)
+            self._now = now, date
         target = environ.get("REQUEST_URI")
         if target is None:
-            target = quote(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""), encoding="latin-1")
+            path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
+            target = quote(path.encode("latin-1", "backslashreplace"))
             if environ.get("QUERY_STRING"):
                 target += f"?{environ['QUERY_STRING']}"
-        request = f"{environ['REQUEST_METHOD']} {target} {environ.get('SERVER_PROTOCOL', '-')}"
+        # The app may have put anything into the environ.
+        request = f"{environ.get('REQUEST_METHOD', '-')} {target} {environ.get('SERVER_PROTOCOL', '-')}"
         self._file.write(
-            f"{_safe(environ.get('REMOTE_ADDR'))} - {_safe(environ.get('REMOTE_USER'))} [{self._date}] "
+            f"{_word(environ.get('REMOTE_ADDR'))} - {_word(environ.get('REMOTE_USER'))} [{date}] "
             f'"{_safe(request)}" {status[:3]} {length or "-"} '
             f'"{_safe(environ.get("HTTP_REFERER"))}" "{_safe(environ.get("HTTP_USER_AGENT"))}"\n'
         )
@@ -116,10 +129,15 @@ class AccessLog:
         self._file.close()
 
 
-def _safe(value: str | None) -> str:
+def _safe(value: object) -> str:
     if not value:
         return "-"
-    return _UNSAFE.sub(lambda match: "".join(f"\\x{byte:02x}" for byte in _bytes(match[0])), value)
+    return _UNSAFE.sub(lambda match: "".join(f"\\x{byte:02x}" for byte in _bytes(match[0])), str(value))
+
+
+def _word(value: object) -> str:
+    """The value where no quotes stand around it."""
+    return _safe(value).replace(" ", "\\x20")
 
 
 def _bytes(character: str) -> bytes:
@@ -142,7 +160,7 @@ def logging_to(options: Options, name: str | None = None) -> Iterator[None]:
     if root.handlers:
         yield
         return
-    file = _File(options.error_logfile)
+    file = _File(options.error_logfile, _tell)
     handler = _Handler(file)
     handler.setFormatter(_Formatter("%(asctime)s [%(process)d] %(levelname)s %(name)s: %(message)s"))
     level, propagate = root.level, root.propagate
@@ -156,6 +174,10 @@ def logging_to(options: Options, name: str | None = None) -> Iterator[None]:
         root.setLevel(level)
         root.propagate = propagate
         file.close()
+
+
+def _tell(line: str) -> None:
+    print(f"flask_embed: {line}", file=sys.stderr, flush=True)
 
 
 class _Handler(logging.Handler):
@@ -176,12 +198,9 @@ class _Formatter(logging.Formatter):
     default_msec_format = ""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        record.message = escape_controls(record.message)
-        return super().formatMessage(record)
+        return escape_controls(super().formatMessage(record))
 
-    def formatException(self, ei: Any) -> str:
-        lines = super().formatException(ei).split("\n")
-        return "\n".join(f"  {escape_controls(line)}" for line in lines)
-
-    def formatStack(self, stack_info: str) -> str:
-        return "\n".join(f"  {escape_controls(line)}" for line in stack_info.split("\n"))
+    def format(self, record: logging.LogRecord) -> str:
+        # Not in formatException: what that returns is kept in the record, also by other formatters.
+        first, *traceback = super().format(record).split("\n")
+        return "\n".join([first, *(f"  {escape_controls(line)}" for line in traceback)])

@@ -113,6 +113,7 @@ async def _serve(handler: WSGIHandler, worker: Worker, stopping: asyncio.Event) 
             await asyncio.wait_for(stopping.wait(), worker.interval)
     handler.draining = True
     server.stop()
+    worker.leaving()
     deadline = monotonic() + options.graceful_timeout
     while (now := monotonic()) < deadline:
         # A request may be on its way on a connection that has just been used.

@@ -7,6 +7,7 @@ turns; when the pipe breaks for the child, the supervisor is gone.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import faulthandler
 import logging
@@ -17,14 +18,15 @@ import signal
 import sys
 import time
 import traceback
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NoReturn
 
 from flask_embed.adapters.listeners import listening
 from flask_embed.adapters.logs import logging_to, reopen_logs
+from flask_embed.errors import UsageError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from flask_embed.options import Options
 
@@ -34,6 +36,8 @@ logger = logging.getLogger("flask_embed.workers")
 
 #: the exit status of a worker that wants to be started again at once: its files have changed
 AGAIN = 75
+#: the exit status of a worker that has told in a line what was typed wrong
+_MISTYPED = 2
 #: seconds after which a worker that dies has not died young
 _GROWN_UP = 10.0
 #: seconds that the import of an app may take at least
@@ -41,39 +45,60 @@ _IMPORT = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
 #: seconds for what comes after a signal: for the worker's own end behind its graceful_timeout, and for a traceback
 _MARGIN = 2.0
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_READY, _BEAT = b"r", b"."
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+_READY, _BEAT, _LEAVING = b"r", b".", b"l"
+_NEVER = float("inf")
 
 
 class Worker:
     """A process that serves: what it listens on, and the supervisor that it tells that it lives.
 
     An adapter calls :meth:`ready` when the app is started and served, then :meth:`beat` every :attr:`interval` seconds
-    from its event loop, and ends after the request :attr:`last_request`.
+    from its event loop. It ends after the request :attr:`last_request`, and when :meth:`beat` says so; for whatever
+    reason it ends, it calls :meth:`leaving` when it accepts nothing more.
     """
 
     def __init__(
-        self, listener: socket.socket, options: Options, *, pipe: int | None = None, first: bool = True
+        self,
+        listener: socket.socket,
+        options: Options,
+        *,
+        pipe: int | None = None,
+        first: bool = True,
+        announces: bool = True,
     ) -> None:
         self.listener = listener
+        longest = 0.2 if options.reload else 1.0
         #: seconds between two beats
-        self.interval = max(min(1.0, options.timeout / 4), 0.02)
+        self.interval = max(min(longest, options.timeout / 4), 0.02) if options.timeout else longest
         #: the request after which it should end and be replaced, 0 for none; not all workers at the same time
         self.last_request = round(options.max_requests * random.uniform(0.9, 1.1))  # noqa: S311
         if options.max_requests:
             self.last_request = max(self.last_request, 1)
+        #: whether nobody has tried to serve before it, since the command was typed
+        self.is_first = first
+        self._announces = announces
         self._pipe = pipe
-        self._is_first = first
+        self._is_over = False
 
     def ready(self, line: str) -> None:
         """The app is served: of several workers the first one says so, with *line* on stderr."""
-        if self._is_first:
+        if self._announces:
             print(line, file=sys.stderr, flush=True)
         self._tell(_READY)
 
     def beat(self) -> bool:
-        """Tell that the event loop turns; False if nobody listens any more: then it is time to end."""
-        return self._tell(_BEAT)
+        """Tell that the event loop turns; False if it is time to end: nobody listens any more, or :meth:`stop`."""
+        return self._tell(_BEAT) and not self._is_over
+
+    def leaving(self) -> None:
+        """It accepts nothing more, and will be silent while it answers the rest: another worker takes its place."""
+        if not self._is_over:  # else it is to be started again itself
+            self._tell(_LEAVING)
+
+    def stop(self) -> None:
+        """Let the next beat say that it is time to end; from any thread."""
+        self._is_over = True
 
     def _tell(self, what: bytes) -> bool:
         if self._pipe is None:
@@ -94,20 +119,12 @@ def alone(options: Options) -> Iterator[Worker]:
         yield Worker(listener, options)
 
 
-class _Child(NamedTuple):
-    """A worker, as the supervisor sees it."""
-
-    pid: int
-    pipe: int
-    born: float
-
-
 def supervise(options: Options, run: Callable[[Worker], int]) -> int:
     """Keep ``options.workers`` processes running, each of which calls *run*; returns the exit status.
 
     *run* gets its :class:`Worker` in the child and returns the child's exit status. The first child has to get ready
     before the others are started; if it ends before, nothing is started again and the status is 2. SIGTERM and SIGINT
-    let the running requests end, a second one does not; SIGHUP opens the logs anew.
+    let the running requests end, a second one does not; SIGHUP opens the logs anew. Call it from the main thread.
     """
     with (
         logging_to(options, logger.name),
@@ -116,25 +133,36 @@ def supervise(options: Options, run: Callable[[Worker], int]) -> int:
         return _Supervisor(options, run, listener).main()
 
 
+class _Child:
+    """A worker, as the supervisor sees it."""
+
+    def __init__(self, pid: int, pipe: int) -> None:
+        self.pid = pid
+        self.pipe = pipe
+        #: when it was started, and when it was heard of last
+        self.born = self.heard = time.monotonic()
+        self.is_ready = False
+        #: whether it ends by itself: its place is given away
+        self.is_leaving = False
+        #: whether it was told to end, because it was silent
+        self.is_aborted = False
+
+
 class _Supervisor:
     def __init__(self, options: Options, run: Callable[[Worker], int], listener: socket.socket) -> None:
         self.options = options
         self.run = run
         self.listener = listener
         self.selector = selectors.DefaultSelector()
-        #: the children by their pipes
+        #: the children by their process ids
         self.children: dict[int, _Child] = {}
-        #: when a child was heard of last, and which ones are ready
-        self.heard: dict[int, float] = {}
-        self.is_ready: set[int] = set()
-        #: those that were told to end because they were silent
-        self.aborted: set[int] = set()
         #: when the places of workers that died are to be filled again
         self.due: list[float] = []
         self.pause = 0.0
         self.started = 0
         #: whether there was ever a worker that got ready
         self.works = False
+        self.status = 0
         self.signals, self._wakeup = os.pipe()
         #: when those that have not ended are killed; None while it serves
         self.end: float | None = None
@@ -146,11 +174,17 @@ class _Supervisor:
         handlers = {number: signal.signal(number, _woken) for number in _SIGNALS}
         before = signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
         try:
-            return self.watch()
+            self.spawn()
+            while self.children or (self.due and self.end is None):
+                self.wait()
+                self.bury()
+                self.look()
+            return self.status
         finally:
-            for child in list(self.children.values()):
+            for child in self.children.values():
                 self.kill(child, signal.SIGKILL)
-                self.bury(child)
+                os.waitpid(child.pid, 0)
+                self.unhear(child)
             signal.set_wakeup_fd(before)
             for number, handler in handlers.items():
                 signal.signal(number, handler)
@@ -158,150 +192,222 @@ class _Supervisor:
             os.close(self.signals)
             os.close(self._wakeup)
 
-    def watch(self) -> int:
-        self.spawn()
-        while self.children or (self.end is None and self.due):
-            for key, _ in self.selector.select(self.patience()):
-                if key.fd == self.signals:
-                    for number in os.read(self.signals, 100):
-                        self.signalled(number)
-                elif (child := self.children.get(key.fd)) is not None:
-                    status = self.listen(child)
-                    if status is not None:
-                        return status
-            self.look()
-        return 0
-
-    def patience(self) -> float:
-        """How long nothing has to be done if nothing happens."""
+    def wait(self) -> None:
+        """Wait for a signal, for what children tell, or for the time when something has to be done."""
+        patience = self.patience()
+        asked = time.monotonic()
+        events = self.selector.select(patience)
         now = time.monotonic()
-        times = [self.heard[pipe] + self.allowed(pipe) for pipe in self.children]
+        if patience is not None and now - asked - patience > 1:
+            # This process stood still (Ctrl-Z), and so did the workers: none of them was silent for that.
+            for child in self.children.values():
+                child.heard = now
+        self.take_signals()  # first: what leaves by Ctrl-C is not to be replaced
+        for key, _ in events:
+            if key.data is not None:
+                self.hear(key.data)
+
+    def patience(self) -> float | None:
+        """How long nothing has to be done if nothing happens."""
         if self.end is not None:
             times = [self.end]
         else:
-            times += self.due
-        return max(min(times, default=now + 1) - now, 0) + 0.001
+            times = [child.heard + self.allowed(child) for child in self.children.values()] + self.due
+        first = min(times, default=_NEVER)
+        return None if first == _NEVER else max(first - time.monotonic(), 0) + 0.001
 
-    def allowed(self, pipe: int) -> float:
+    def allowed(self, child: _Child) -> float:
         """How long a child may be silent."""
-        if pipe in self.aborted:
+        if child.is_aborted:
             return _MARGIN
-        return self.options.timeout if pipe in self.is_ready else max(self.options.timeout, _IMPORT)
+        if child.is_leaving:
+            return self.options.graceful_timeout + _MARGIN
+        if not self.options.timeout:
+            return _NEVER
+        return self.options.timeout if child.is_ready else max(self.options.timeout, _IMPORT)
 
     def spawn(self) -> None:
-        ours, theirs = os.pipe()
+        """Start a worker, or try it again later."""
         self.started += 1
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # A signal that came before the child has its own handlers would be lost in the supervisor's pipe.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        pid = os.fork()
-        if pid == 0:
-            self.become_child(ours, theirs)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        os.close(theirs)
-        os.set_blocking(ours, False)
-        child = _Child(pid, ours, time.monotonic())
-        self.children[ours] = child
-        self.heard[ours] = child.born
-        self.selector.register(ours, selectors.EVENT_READ)
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # as it is where the descriptor is closed
+                with contextlib.suppress(OSError):
+                    stream.flush()  # or the child would write it once more
+        try:
+            child = self.forked()
+        except OSError as error:
+            if not self.works:
+                raise UsageError(f"cannot start a worker: {error.strerror}") from None
+            self.lengthen_pause()
+            logger.error("Cannot start a worker: %s; tried again in %g s", error.strerror, self.pause)
+            self.due.append(time.monotonic() + self.pause)
+            return
+        self.children[child.pid] = child
+        self.selector.register(child.pipe, selectors.EVENT_READ, child)
 
-    def become_child(self, ours: int, theirs: int) -> None:
+    def forked(self) -> _Child:
+        """A new process; OSError if there cannot be one."""
+        ours, theirs = os.pipe()
+        # A signal that came before the child has its own handlers would be lost in the supervisor's pipe.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self.become_child(ours, theirs, mask)
+        except OSError:
+            os.close(ours)
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            os.close(theirs)
+        os.set_blocking(ours, False)
+        return _Child(pid, ours)
+
+    def become_child(self, ours: int, theirs: int, mask: Iterable[int]) -> NoReturn:
         """Serve in this new process, and end it: nothing of what waits in its caller is its own to do."""
         status = 1
         try:
+            atexit._clear()
+            atexit.register(logging.shutdown)
             signal.set_wakeup_fd(-1)
             # Until the server of this child is up, and takes signals itself.
             for number in _SIGNALS:
                 signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-            faulthandler.enable()  # shows where a worker stood still, when SIGABRT ends it
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            if sys.__stderr__ is not None:
+                faulthandler.enable(sys.__stderr__)  # shows where a worker stood still, when SIGABRT ends it
             self.selector.close()
-            for end in (ours, self.signals, self._wakeup, *self.children):
-                os.close(end)
+            for end in (ours, self.signals, self._wakeup, *(child.pipe for child in self.children.values())):
+                with contextlib.suppress(OSError):
+                    os.close(end)
             os.set_blocking(theirs, False)
-            worker = Worker(self.listener, self.options, pipe=theirs, first=self.started == 1)
+            worker = Worker(
+                self.listener,
+                self.options,
+                pipe=theirs,
+                first=self.started == 1,
+                # Who has changed a file wants to know when it is served.
+                announces=not self.works or self.options.reload,
+            )
             status = self.run(worker)
         except SystemExit as error:
-            status = error.code if isinstance(error.code, int) else 1
+            status = error.code if isinstance(error.code, int) else int(error.code is not None)
             if isinstance(error.code, str):
                 print(error.code, file=sys.stderr)
         except BaseException:
             traceback.print_exc()
         finally:
-            with contextlib.suppress(Exception):
-                sys.stdout.flush()
-                sys.stderr.flush()
-            os._exit(status)
+            # os._exit() leaves out what Python does at its end, and an app may count on its atexit functions.
+            try:
+                atexit._run_exitfuncs()
+                for stream in (sys.stdout, sys.stderr):
+                    if stream is not None:
+                        stream.flush()
+            finally:
+                os._exit(status & 0xFF)
 
-    def listen(self, child: _Child) -> int | None:
-        """Take what a child has told; an exit status if it ended in a way that ends everything."""
+    def hear(self, child: _Child) -> None:
+        """Take what a child has told."""
         try:
             told = os.read(child.pipe, 4096)
         except BlockingIOError:
-            return None
-        if told:
-            self.heard[child.pipe] = time.monotonic()
-            if child.pipe not in self.is_ready and _READY in told:
-                self.is_ready.add(child.pipe)
-                if not self.works:
-                    self.works = True
-                    for _ in range(self.options.workers - 1):
-                        self.spawn()
-            return None
-        was_ready = child.pipe in self.is_ready
-        status = self.bury(child)
-        if self.end is not None:
-            return None
-        if not self.works and not self.options.reload:
-            return 2  # it has said itself what is wrong
-        if status == AGAIN or (status == 0 and was_ready):
-            self.due.append(time.monotonic())
-            return None
-        lived = time.monotonic() - child.born
-        self.pause = 0.0 if lived >= _GROWN_UP else min(max(self.pause * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
-        logger.error("Worker %d %s; another one starts in %g s", child.pid, _ending(status), self.pause)
-        self.due.append(time.monotonic() + self.pause)
-        return None
+            return
+        if not told:
+            self.unhear(child)  # it ends; or it closes whatever it finds, and will be taken for one that is silent
+            return
+        child.heard = time.monotonic()
+        if _READY in told and not child.is_ready:
+            child.is_ready = True
+            if not self.works:
+                self.works = True
+                self.due += [child.heard] * (self.options.workers - 1)
+        if _LEAVING in told and not child.is_leaving:
+            child.is_leaving = True
+            if self.end is None:
+                self.fill_place(child, "leaves", is_meant=self.options.max_requests > 0)
 
-    def bury(self, child: _Child) -> int:
-        """Wait for a child that has closed its pipe; its exit status, negative for a signal."""
-        self.selector.unregister(child.pipe)
-        os.close(child.pipe)
-        del self.children[child.pipe], self.heard[child.pipe]
-        self.is_ready.discard(child.pipe)
-        self.aborted.discard(child.pipe)
-        deadline = time.monotonic() + _MARGIN
-        while True:
-            pid, wait_status = os.waitpid(child.pid, os.WNOHANG)
-            if pid:
-                return os.waitstatus_to_exitcode(wait_status)
-            if time.monotonic() > deadline:
-                # It has closed the pipe, and lives on: nobody would know how it does.
-                self.kill(child, signal.SIGKILL)
-                deadline = float("inf")
-            time.sleep(0.005)
+    def unhear(self, child: _Child) -> None:
+        """Close the pipe of a child."""
+        if child.pipe >= 0:
+            self.selector.unregister(child.pipe)
+            os.close(child.pipe)
+            child.pipe = -1
+
+    def bury(self) -> None:
+        """Take leave of the children that have ended; as process 1 of a container also of those of others."""
+        dead = []
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                child = self.children.pop(ended[0], None)
+                if child is not None:
+                    if child.pipe >= 0:
+                        self.hear(child)  # its last words
+                    self.unhear(child)
+                    dead.append((child, os.waitstatus_to_exitcode(ended[1])))
+        self.take_signals()  # nor what has ended by it
+        for child, status in dead:
+            if self.end is None:
+                self.replace(child, status)
+
+    def replace(self, child: _Child, status: int) -> None:
+        """Have another worker started for one that has ended, if that is due and makes sense."""
+        if not self.works and (status == _MISTYPED or not self.options.reload):
+            self.status = _MISTYPED
+            if status not in (1, _MISTYPED):  # else it has said itself what is wrong
+                logger.error("The first worker %s before it served", _ending(status))
+            return
+        if child.is_leaving:
+            if status != 0:
+                logger.error("Worker %d %s", child.pid, _ending(status))
+            return
+        is_meant = (status == AGAIN and self.options.reload) or (
+            status == 0 and child.is_ready and self.options.max_requests > 0
+        )
+        self.fill_place(child, _ending(status), is_meant=is_meant)
+
+    def fill_place(self, child: _Child, what: str, *, is_meant: bool) -> None:
+        """Have another worker started: at once, but later and later where one after the other goes young."""
+        now = time.monotonic()
+        pause = 0.0
+        if not is_meant:
+            if child.is_ready and now - child.born >= _GROWN_UP:
+                self.pause = 0.0
+            else:
+                self.lengthen_pause()
+            pause = self.pause
+            level = logging.WARNING if child.is_leaving else logging.ERROR
+            logger.log(level, "Worker %d %s; another one starts in %g s", child.pid, what, pause)
+        self.due.append(now + pause)
+
+    def lengthen_pause(self) -> None:
+        self.pause = min(max(self.pause * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
 
     def look(self) -> None:
         """Do what is due: fill places, end workers that stand still, kill what does not end."""
         now = time.monotonic()
         if self.end is not None:
             if now >= self.end:
-                for child in list(self.children.values()):
+                for child in self.children.values():
+                    logger.error("Worker %d has not ended in time and is killed", child.pid)
                     self.kill(child, signal.SIGKILL)
                 self.end = now + _MARGIN
             return
         for due in [due for due in self.due if due <= now]:
             self.due.remove(due)
             self.spawn()
-        for child in list(self.children.values()):
-            silent = now - self.heard[child.pipe]
-            if silent > self.allowed(child.pipe):
-                if child.pipe not in self.aborted:
+        for child in self.children.values():
+            silent = now - child.heard
+            if silent >= self.allowed(child):
+                if not child.is_aborted:
                     logger.error("Worker %d was silent for %.1f s and is ended", child.pid, silent)
-                self.kill(child, signal.SIGKILL if child.pipe in self.aborted else signal.SIGABRT)
-                self.aborted.add(child.pipe)
-                self.heard[child.pipe] = now
+                self.kill(child, signal.SIGKILL if child.is_aborted else signal.SIGABRT)
+                child.is_aborted = True
+                child.heard = now
+
+    def take_signals(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            for number in os.read(self.signals, 1024):
+                self.signalled(number)
 
     def signalled(self, number: int) -> None:
         if number == signal.SIGHUP:
@@ -311,6 +417,8 @@ class _Supervisor:
         elif number in (signal.SIGTERM, signal.SIGINT):
             is_second = self.end is not None
             self.end = time.monotonic() + (0 if is_second else self.options.graceful_timeout + _MARGIN)
+            self.due.clear()
+            self.listener.close()  # or whoever connects now would wait for an answer
             for child in self.children.values():
                 self.kill(child, signal.SIGTERM)
 

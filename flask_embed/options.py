@@ -49,7 +49,7 @@ class Options:
 
     #: how long running requests have to end after SIGTERM or SIGINT
     graceful_timeout: float = 30.0
-    #: a worker whose event loop stands still for so long is replaced
+    #: a worker whose event loop stands still for so long is replaced; 0 is never
     timeout: float = 60.0
     #: how long the head of a request may take
     header_timeout: float = 30.0

@@ -25,6 +25,8 @@ __all__ = ["HTTP_RUNNERS", "Serve", "enter", "main", "mounted"]
 
 #: the runners whose environment variable SCRIPT_NAME means ``--script-name``; for the others it belongs to a request
 HTTP_RUNNERS = ("gevent", "tornado")
+#: seconds that --reload gives to running requests: an open stream may not keep the new code from being served
+_GRACE_OF_RELOAD = 2.0
 _SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 
@@ -56,14 +58,15 @@ def main(runner: str, extra: str, start: Callable[[argparse.Namespace], Serve], 
         try:
             serve = _imported(lambda: start(arguments), extra)
             app, served = _composed(arguments, options, runner in HTTP_RUNNERS)
-        except Exception as error:
-            if changes is None:
+        except (Exception, SystemExit) as error:
+            mistyped = isinstance(error, UsageError | PrefixError)
+            if changes is None or worker is None or (mistyped and worker.is_first):
                 raise
             _tell(parser.prog, error)
-            changes.wait(error)
+            changes.wait(error, worker.beat)
             return AGAIN
-        if changes is not None:
-            changes.watch()
+        if changes is not None and worker is not None:
+            changes.watch(worker.stop)
         with logging_to(served):
             serve(app, served, worker)
         return AGAIN if changes is not None and changes.path is not None else 0
@@ -76,8 +79,8 @@ def main(runner: str, extra: str, start: Callable[[argparse.Namespace], Serve], 
             return 2
 
     try:
-        options = _options(arguments, runner)
         enter(arguments.chdir)
+        options = _options(arguments)
         if arguments.umask is not None:
             os.umask(arguments.umask)
         from flask_embed.adapters.workers import supervise
@@ -91,7 +94,7 @@ def main(runner: str, extra: str, start: Callable[[argparse.Namespace], Serve], 
         return 2
 
 
-def _tell(prog: str, error: Exception) -> None:
+def _tell(prog: str, error: BaseException) -> None:
     """Say what went wrong: in a line if whoever typed the command is at fault, with the traceback if the app is."""
     if isinstance(error, UsageError | PrefixError):
         print(f"{prog}: {error}", file=sys.stderr, flush=True)
@@ -168,7 +171,9 @@ def _parser(runner: str) -> argparse.ArgumentParser:
         help="replace a worker after about so many (default: never)",
     )
     processes.add_argument(
-        "--reload", action="store_true", help="for development: start again when a file of the app changes"
+        "--reload",
+        action="store_true",
+        help="for development: start again when a file of the app changes; running requests then have 2 seconds",
     )
     if runner == "gevent":
         processes.add_argument("--no-patch", action="store_true", help="leave the standard library as it is")
@@ -177,7 +182,7 @@ def _parser(runner: str) -> argparse.ArgumentParser:
     waits = parser.add_argument_group("waits, in seconds")
     for option, about in (
         ("--graceful-timeout", "for running requests to end after SIGTERM or Ctrl-C"),
-        ("--timeout", "until a worker that stands still is replaced"),
+        ("--timeout", "until a worker that stands still is replaced, 0 for never"),
         ("--header-timeout", "for the head of a request"),
         ("--body-timeout", "for the next part of a body"),
         ("--keep-alive", "for the next request on a connection"),
@@ -262,8 +267,8 @@ def _mode(value: str) -> int:
     return int(value, 8)
 
 
-def _options(arguments: argparse.Namespace, runner: str) -> Options:
-    """What the command line says, as far as that is known without the app."""
+def _options(arguments: argparse.Namespace) -> Options:
+    """What the command line says, as far as that is known without the app; in the folder where it counts."""
     from flask_embed.adapters.listeners import activated
 
     if arguments.reload and arguments.workers > 1:
@@ -281,27 +286,24 @@ def _options(arguments: argparse.Namespace, runner: str) -> Options:
     else:
         fields["forwarded_allow_ips"] = tuple(filter(None, peers.replace(" ", "").split(",")))
     fields["bind"] = arguments.bind or activated() or Options.bind
+    for name in ("access_logfile", "error_logfile"):
+        if fields[name] not in (None, "-"):  # opened once more on SIGHUP, when the app may have changed the folder
+            fields[name] = os.path.abspath(fields[name])
+    if arguments.reload:
+        fields["graceful_timeout"] = min(arguments.graceful_timeout, _GRACE_OF_RELOAD)
     return Options(**{**fields, "fix": tuple(arguments.fix), "title": arguments.app})
 
 
 @contextlib.contextmanager
 def _pid_file(path: str | None) -> Iterator[None]:
-    """Within the block the file says which process this is."""
+    """Within the block the file says which process this is; what another process has written is left alone."""
     if path is None:
         yield
         return
     path = os.path.abspath(path)
-    try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            before = file.read(20).strip()
-        if before.isdigit() and os.path.exists(f"/proc/{before}"):
-            raise UsageError(f"--pid {path}: the process {before} in it is still running")
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise UsageError(f"--pid {path}: {error.strerror}") from None
     own = f"{os.getpid()}\n"
     try:
+        _check_pid_file(path)
         with open(path, "w", encoding="ascii") as file:
             file.write(own)
     except OSError as error:
@@ -310,10 +312,32 @@ def _pid_file(path: str | None) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(OSError):
-            with open(path, encoding="ascii") as file:
-                is_own = file.read() == own
+            with open(path, encoding="ascii", errors="replace") as file:
+                is_own = file.read(20) == own
             if is_own:
                 os.unlink(path)
+
+
+def _check_pid_file(path: str) -> None:
+    """:exc:`~flask_embed.errors.UsageError` if the file is no pid file, or that of a process that lives."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            found = file.read(20).strip()
+    except FileNotFoundError:
+        return
+    if not found:
+        return
+    if not found.isdigit() or len(found) > 9:
+        raise UsageError(f"--pid {path}: there is a file that holds no process id; name another one, or remove it")
+    if int(found) == os.getpid():
+        return  # left by a process that was killed: in a container each one is process 1
+    try:
+        os.kill(int(found), 0)
+    except ProcessLookupError:
+        return
+    except PermissionError:
+        pass  # somebody else's
+    raise UsageError(f"--pid {path}: the process {found} in it is still running; if that is no server, remove the file")
 
 
 def _imported(start: Callable[[], Serve], extra: str) -> Serve:

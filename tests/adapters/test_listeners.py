@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import grp
 import os
 import socket
 import stat
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flask_embed.adapters.listeners import address_of, listening
+from flask_embed.adapters.listeners import activated, address_of, listening
 from flask_embed.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,6 +64,100 @@ def test_a_unix_socket_has_its_mode_and_goes_with_its_server(tmp_path: Path) -> 
         assert not path.exists()
     finally:
         os.umask(before)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o660, 0o770])
+def test_a_unix_socket_has_the_mode_that_was_asked_for(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "app.sock"
+    before = os.umask(0o777)
+    try:
+        with listening(f"unix:{path}", mode=mode):
+            assert stat.S_IMODE(path.stat().st_mode) == mode
+        assert os.umask(0o777) == 0o777
+    finally:
+        os.umask(before)
+
+
+def test_a_unix_socket_is_given_to_a_group_by_name_or_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "app.sock"
+    given: list[tuple[object, int, int]] = []
+    monkeypatch.setattr(os, "chown", lambda *arguments: given.append(arguments))
+    for group in ("0", grp.getgrgid(0).gr_name, None):
+        with listening(f"unix:{path}", group=group):
+            assert path.is_socket()
+    assert given == [(str(path), -1, 0)] * 2
+
+
+@pytest.mark.parametrize("group", ["no_such_group", "", "-1", "4294967295", "9" * 100, "a\0b"])
+def test_a_group_that_is_none_is_named_and_nothing_is_left(tmp_path: Path, group: str) -> None:
+    bind = f"unix:{tmp_path}/app.sock"
+    with pytest.raises(UsageError, match="there is no group of that name"), listening(bind, group=group):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_group_that_one_is_not_in_is_named_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def chown(*arguments: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", chown)
+    bind = f"unix:{tmp_path}/app.sock"
+    with pytest.raises(UsageError, match="--socket-group 0: Operation not permitted"), listening(bind, group="0"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_connects_before_the_socket_belongs_to_its_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = []
+
+    def chown(path: str, owner: int, group: int) -> None:
+        with socket.socket(socket.AF_UNIX) as early:
+            refused.append(early.connect_ex(path))
+
+    monkeypatch.setattr(os, "chown", chown)
+    with listening(f"unix:{tmp_path}/app.sock", group="0"):
+        pass
+    assert refused == [errno.ECONNREFUSED]
+
+
+def test_a_socket_is_removed_wherever_the_app_has_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    with listening("unix:app.sock"):
+        monkeypatch.chdir("elsewhere")
+    assert not (tmp_path / "app.sock").exists()
+
+
+def test_a_socket_of_systemd_is_for_the_process_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    inheritable: dict[int, bool] = {}
+    monkeypatch.setattr(os, "set_inheritable", inheritable.__setitem__)
+    own = str(os.getpid())
+    for pid, count, bind in (
+        (own, "1", "fd://3"),
+        (own, "0", None),
+        (own, "", None),
+        (own, "x", None),
+        (str(os.getppid()), "1", None),
+        ("", "1", None),
+    ):
+        monkeypatch.setenv("LISTEN_PID", pid)
+        monkeypatch.setenv("LISTEN_FDS", count)
+        monkeypatch.setenv("LISTEN_FDNAMES", "app.socket")
+        assert activated() == bind
+        assert not [name for name in os.environ if name.startswith("LISTEN_")]
+        assert activated() is None
+    assert inheritable == {3: False}
+
+
+def test_of_several_sockets_of_systemd_one_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    monkeypatch.setenv("LISTEN_FDS", "2")
+    with pytest.raises(UsageError, match="systemd has passed 2 sockets: say with --bind fd://N"):
+        activated()
 
 
 def test_a_file_a_folder_and_a_link_are_left_alone(tmp_path: Path) -> None:

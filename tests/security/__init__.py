@@ -13,8 +13,8 @@ Promises that have no test here, or not all of it:
 27          in tests/adapters/test_proxy.py, and through a runner in tests/runners/test_mounting.py
 29, 30      which headers become which keys of the environ is in tests/adapters/test_heads.py; here only that no key
             counts
-7, 87       the gate refuses them, in tests/middleware/test_strict.py, and the runners, in tests/wire; here only that the
-            app does not break
+7, 87       the gate refuses them, in tests/middleware/test_strict.py, and the runners, in tests/wire; here only that
+            the app does not break
 93 to 96,   what the runners make of such an answer is in tests/runners/test_answers.py; here what the app does
 99
 103         a template from a client is unsafe; the description of render_template_string says so
