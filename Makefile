@@ -20,7 +20,7 @@ QUICK := -m "not timing and not thorough"
 # These start processes, each runner among them, or test what is packed: with the Python of .venv only, beside the rest.
 PROCESSES := tests/packaging $(patsubst %,tests/runners/test_%.py,readme cli mounting tornado_host)
 # These need real servers or other frameworks, start many processes, or are no tests.
-MANY_PROCESSES := tests/runners tests/adapters/test_workers.py tests/adapters/test_reload.py
+MANY_PROCESSES := tests/runners $(patsubst %,tests/adapters/test_%.py,tornado workers reload)
 IN_PROCESS := $(patsubst %,--ignore=%,$(MANY_PROCESSES) tests/packaging tests/servers tests/guests tests/benchmarks)
 
 .PHONY: help demo test test-servers lint bench bench-servers clean on-python

@@ -16,7 +16,6 @@ import signal
 import threading
 from collections import deque
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
 from queue import SimpleQueue
 from socket import SHUT_WR, SO_LINGER, SOL_SOCKET
@@ -25,9 +24,10 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 from wsgiref.handlers import format_date_time
 
+from tornado.concurrent import future_add_done_callback
 from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerConnectionDelegate, ResponseStartLine
-from tornado.iostream import StreamClosedError
+from tornado.httputil import HTTPInputError, HTTPMessageDelegate, HTTPServerConnectionDelegate
+from tornado.iostream import SSLIOStream, StreamClosedError
 
 from flask_embed.adapters.front import behind_front, whole_server
 from flask_embed.adapters.heads import BadRequestError, connection_environ, environ_of, keeps_alive, refusal
@@ -39,12 +39,12 @@ from flask_embed.lifespan import lifespan
 from flask_embed.options import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from _typeshed import WriteableBuffer
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
     from tornado.http1connection import HTTP1Connection
-    from tornado.httputil import HTTPConnection, RequestStartLine
+    from tornado.httputil import HTTPConnection, HTTPHeaders, RequestStartLine
 
     from flask_embed.adapters.workers import Worker
     from flask_embed.adapters.wsgi import Log
@@ -54,8 +54,10 @@ __all__ = ["WSGIHandler", "serve"]
 logger = logging.getLogger("flask_embed.server")
 
 _READ = 64 * 1024
-#: what is handed to the loop at once
+#: what is handed to the loop at once, and may wait there for the client
 _PART = 256 * 1024
+#: what Tornado may let through of a body: it is counted here
+_ANY_BODY = 10**18
 #: A body may come this slowly, in bytes per second, once its first ``body_timeout`` is used up.
 _SLOWEST_BODY = 500
 #: How much of a body that the app has left unread is read for the sake of the next request; and, where there is more,
@@ -102,7 +104,6 @@ async def _serve(handler: WSGIHandler, worker: Worker, stopping: asyncio.Event) 
         idle_connection_timeout=min(options.header_timeout, options.keep_alive),
         max_header_size=head,
         max_buffer_size=max(4 * head, 4 * _READ),
-        max_body_size=10**18,  # bodies are counted here
         chunk_size=_READ,
     )
     worker.listener.setblocking(False)
@@ -111,15 +112,9 @@ async def _serve(handler: WSGIHandler, worker: Worker, stopping: asyncio.Event) 
     while worker.beat() and not stopping.is_set():
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), worker.interval)
-    handler.draining = True
     server.stop()
     worker.leaving()
-    deadline = monotonic() + options.graceful_timeout
-    while (now := monotonic()) < deadline:
-        # A request may be on its way on a connection that has just been used.
-        if not handler.answering and now - handler.quiet_since >= _QUIET:
-            break
-        await asyncio.sleep(0.02)
+    await handler.close(options.graceful_timeout)
     await server.close_all_connections()
 
 
@@ -133,13 +128,15 @@ class WSGIHandler(HTTPServerConnectionDelegate):
 
     :param app: any WSGI app; the strict gate stands before it
     :param prefix: below which the rule leads to it; the app sees it as SCRIPT_NAME
-    :param options: of :class:`~flask_embed.options.Options` those for the front, ``threads``, ``spool``,
-        ``limit_body``, ``limit_line``, ``limit_header_count``, ``body_timeout`` and ``write_timeout``; what concerns
-        sockets and processes is the Tornado server's
+    :param options: of :class:`~flask_embed.options.Options` those for the front, ``threads``, ``spool``, the limits,
+        ``body_timeout`` and ``write_timeout``; what concerns sockets and processes is the Tornado server's, and so is
+        a head that takes too long, or is larger than its ``max_header_size``. Its ``max_body_size`` is for handlers
+        that keep bodies whole, and counts for them alone
     :param log: gets a line for each request, like :class:`~flask_embed.adapters.logs.AccessLog`
 
     The functions of ``@app.on_startup`` run if the host runs its loop inside of
-    ``with flask_embed.lifespan.lifespan(shop_app)``. Its threads are daemons that end with the process.
+    ``with flask_embed.lifespan.lifespan(shop_app)``. A host that ends awaits :meth:`close`, between its server's
+    ``stop()`` and ``close_all_connections()``. The threads are daemons: one that never ends keeps no process alive.
     """
 
     def __init__(
@@ -153,31 +150,47 @@ class WSGIHandler(HTTPServerConnectionDelegate):
         self.log = log
         self.threads = _Threads(self.options.threads)
         self._to_come: tuple[int, Callable[[], None]] | None = None
-        #: how many requests are being answered
-        self.answering = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        #: whether each answer is to be the last one of its connection
-        self.draining = False
-        #: when an answer has ended last
+        #: the requests that are being answered
+        self.running: set[_Exchange] = set()
+        #: whether each answer is to be the last one of its connection, and whether there are none any more
+        self.is_closing = self.is_closed = False
+        #: when a connection has last begun to wait for a request
         self.quiet_since = 0.0
 
     def limit_requests(self, number: int, spent: Callable[[], None]) -> None:
         """Call *spent* when so many requests have come; 0 is never."""
         self._to_come = (number, spent) if number else None
 
-    def keep(self, task: asyncio.Task[None]) -> None:
-        """Hold on to *task* until it is done: a loop does not."""
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
-        """Called by Tornado for each request."""
+        """Called by Tornado when a connection begins to wait for a request, or, behind a rule, has its head."""
+        self.quiet_since = monotonic()
+        return _Exchange(self, request_conn)  # type: ignore[arg-type]
+
+    def count(self) -> None:
+        """A request has come."""
         if self._to_come is not None:
             number, spent = self._to_come
             self._to_come = (number - 1, spent) if number > 1 else None
             if number == 1:
                 spent()
-        return _Exchange(self, request_conn)  # type: ignore[arg-type]
+
+    async def close(self, timeout: float = 0.0) -> None:
+        """Let the requests that run end, for up to *timeout* seconds; then cut the others, and end the threads.
+
+        What comes meanwhile is answered too, and each answer is the last one of its connection. What comes later is
+        answered with 503.
+        """
+        self.is_closing = True
+        deadline = monotonic() + timeout
+        while (now := monotonic()) < deadline:
+            # A request may be on its way on a connection that has just been used, or opened.
+            if not self.running and not self.threads.are_busy and now - self.quiet_since >= _QUIET:
+                break
+            await asyncio.sleep(min(0.02, deadline - now))
+        self.is_closed = True
+        for exchange in list(self.running):
+            exchange.on_cut()
+        self.threads.end()
 
     def on_close(self, server_conn: object) -> None:
         """Called by Tornado when a connection has ended."""
@@ -191,35 +204,59 @@ class _Threads:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._started = self._idle = 0
         self._lock = threading.Lock()
-        self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        #: how many there are; how many of them no job was given to; and how many jobs were given to none
+        self._started = self._free = self._waiting = 0
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+
+    @property
+    def are_busy(self) -> bool:
+        """Whether a job runs, or waits."""
+        with self._lock:
+            return self._free < self._started
 
     def submit(self, job: Callable[[], None]) -> None:
+        """Have *job* run by a thread that is free, or a new one, or the next one that gets free."""
+        is_new = False
         with self._lock:
-            is_new = self._idle <= self._jobs.qsize() and self._started < self._most
-            self._started += is_new
+            # Here and not where a thread takes it: until then it would count as free for the next job, too.
+            if self._free:
+                self._free -= 1
+            elif self._started < self._most:
+                self._started += 1
+                is_new = True
+            else:
+                self._waiting += 1
         self._jobs.put(job)
         if is_new:
             threading.Thread(target=self._work, name=f"wsgi-{self._started}", daemon=True).start()
 
+    def end(self) -> None:
+        """Let each thread end when no job is left."""
+        for _ in range(self._started):
+            self._jobs.put(None)
+
     def _work(self) -> None:
-        while True:
-            with self._lock:
-                self._idle += 1
-            job = self._jobs.get()
-            with self._lock:
-                self._idle -= 1
+        while (job := self._jobs.get()) is not None:
             try:
                 job()
             except BaseException:
                 # sys.exit() in an app, for one: it may not end the thread.
                 logger.exception("What is no error has left an app")
             del job
+            with self._lock:
+                if self._waiting:
+                    self._waiting -= 1
+                else:
+                    self._free += 1
 
 
 class _Exchange(HTTPMessageDelegate):
-    """One request and its answer. What begins with ``on_`` or is Tornado's runs on the loop, the rest in the thread."""
+    """One request and its answer. What begins with ``on_`` or is Tornado's runs on the loop, the rest in the thread.
+
+    Answers go to the stream, and not through Tornado's ``write_headers()``: that forgets who waits for a write when the
+    client leaves, and sends the end of an answer only when the request was read to its own.
+    """
 
     def __init__(self, handler: WSGIHandler, connection: HTTP1Connection) -> None:
         self.handler = handler
@@ -228,56 +265,49 @@ class _Exchange(HTTPMessageDelegate):
         self.loop = asyncio.get_running_loop()
         self.pipe = _Pipe(handler.options)
         self.environ: WSGIEnvironment = {}
-        #: whether the body has been read to its end
-        self.is_whole = False
-        #: whether the client, or the connection, is gone
-        self.is_gone = False
-        #: whether the head of the answer was written, and whether all of it was
-        self.has_begun = self.is_answered = False
-        #: whether the connection ends with this answer
-        self.closes = False
         self.method = self.version = ""
-        self._is_over = False
-        #: the head of an answer whose body has not begun, in the thread
-        self._unsent: tuple[str, list[tuple[str, str]]] | None = None
         #: bytes of the body that are to come, None where nobody knows
         self.left: int | None = 0
+        #: whether the body has been read to its end
+        self.is_whole = False
         #: bytes of the body that nobody has read any more
         self.discarded = 0
-        self._counted = False
+        #: whether nobody takes the answer any more, and whether it is this side that has closed the connection
+        self.is_gone = self.is_closed = False
+        #: whether the head of the answer was written, and whether all of it was sent
+        self.has_begun = self.is_answered = False
+        #: whether the answer is sent in chunks, and whether the connection ends with it
+        self.in_chunks = self.closes = False
+        #: ends a wait that nobody else ends
+        self._timer: asyncio.TimerHandle | None = None
+        #: the head of an answer whose body has not begun, in the thread
+        self._unsent: tuple[str, list[tuple[str, str]]] | None = None
 
     # The request, on the loop
 
-    def headers_received(self, start_line: Any, headers: HTTPHeaders) -> None:
+    def headers_received(self, start_line: Any, headers: HTTPHeaders) -> Awaitable[None] | None:
         """Make an environ, and have it answered."""
-        handler, options = self.handler, self.handler.options
+        handler = self.handler
         if self.stream.closed():
-            return  # the client has left meanwhile
-        self.connection.set_close_callback(self.on_connection_close)
+            return None  # the client has left meanwhile
+        handler.count()
         self.method, self.version = start_line.method, start_line.version
         try:
             self.environ = self._environ_of(start_line, headers)
         except BadRequestError as error:
-            self.on_refused(start_line, error)
-            return
-        self.closes = not keeps_alive(self.environ)
-        length = self.environ.get("CONTENT_LENGTH")
-        if length:
-            self.left = int(length)
-        elif "Transfer-Encoding" in headers:
-            self.left = None
-        if options.limit_body is not None and self.left is not None and self.left > options.limit_body:
-            self.on_refused(
-                start_line, BadRequestError("413 Content Too Large", "the body is larger than --limit-body")
-            )
-            return
+            return self.refuse(start_line, error)
+        self.connection.set_close_callback(self.on_connection_close)
+        self.connection.set_max_body_size(_ANY_BODY)
+        self.closes = self.connection.params.no_keep_alive or not keeps_alive(self.environ)
         self.environ["wsgi.input"] = io.BytesIO() if self.left == 0 else io.BufferedReader(_Body(self.pipe))
-        handler.answering += 1
-        self._counted = True
+        handler.running.add(self)
         handler.threads.submit(self.run)
+        return None
 
     def _environ_of(self, start_line: RequestStartLine, headers: HTTPHeaders) -> WSGIEnvironment:
         options, context = self.handler.options, self.connection.context
+        if self.handler.is_closed:
+            raise BadRequestError("503 Service Unavailable", "it came when the server had ended")
         if start_line.version not in ("HTTP/1.0", "HTTP/1.1"):
             raise BadRequestError("505 HTTP Version Not Supported", "another version of HTTP")
         if len(start_line.method) + len(start_line.path) + len(start_line.version) + 2 > options.limit_line:
@@ -285,6 +315,8 @@ class _Exchange(HTTPMessageDelegate):
         pairs = list(headers.get_all())
         if len(pairs) > options.limit_header_count:
             raise BadRequestError("431 Request Header Fields Too Large", "too many headers")
+        if sum(len(name) + len(value) + 4 for name, value in pairs) > options.limit_headers:
+            raise BadRequestError("431 Request Header Fields Too Large", "the headers are too large")
         socket, address = self.stream.socket, getattr(context, "address", None)
         base = connection_environ(
             socket.getsockname(), address, software="flask_embed", multithread=True, multiprocess=options.workers > 1
@@ -294,16 +326,23 @@ class _Exchange(HTTPMessageDelegate):
         if base["REMOTE_ADDR"] and remote and remote != base["REMOTE_ADDR"]:
             base["REMOTE_ADDR"] = remote  # the host's server believes its front (xheaders)
             base.pop("REMOTE_PORT", None)
-        return environ_of(base, start_line.method, start_line.path, start_line.version, pairs)
+        environ = environ_of(base, start_line.method, start_line.path, start_line.version, pairs)
+        if "Transfer-Encoding" in headers:
+            self.left = None
+        elif "CONTENT_LENGTH" in environ:
+            self.left = int(environ["CONTENT_LENGTH"])
+            if options.limit_body is not None and self.left > options.limit_body:
+                raise BadRequestError("413 Content Too Large", "the body is larger than --limit-body")
+        return environ
 
     def data_received(self, chunk: bytes) -> asyncio.Future[None] | None:
         """Hand a part of the body to the app; Tornado reads on when the future that is returned is done."""
         if self.left is not None:
             self.left -= len(chunk)
-        if self.is_answered or self.is_gone:
+        if self.is_answered or self.is_closed:
             self.discarded += len(chunk)
             if self.discarded > _LINGER_BYTES:
-                self.on_end()
+                self.on_close()
             return None
         if self.pipe.put(chunk):
             return None
@@ -313,21 +352,51 @@ class _Exchange(HTTPMessageDelegate):
 
     def finish(self) -> None:
         """The body has ended."""
+        if self.is_closed:
+            raise HTTPInputError("more has come when the connection was closed")  # or Tornado goes on with it
         self.is_whole = True
         self.left = 0
         self.pipe.end()
         if self.is_answered:
-            self.on_end()
+            self.on_next()
 
     def on_connection_close(self) -> None:
         """The client has left, or what it has sent was no body."""
         self.is_gone = True
         self.pipe.fail("400 Bad Request", "the body ended before its time")
-        self.on_counted()
+        self._settle()
+
+    async def refuse(self, start_line: RequestStartLine, error: BadRequestError) -> None:
+        """Answer what is no request, and close the connection."""
+        self.connection.detach()  # Tornado would go on, and answer again or ask for the body
+        peer = getattr(self.connection.context, "address", None)
+        logger.warning("Refused a request from %s: %s", peer[0] if isinstance(peer, tuple) else "unix", error)
+        headers, body = refusal(error.status, self.method)
+        if self.handler.log is not None:
+            request = {
+                "REQUEST_METHOD": start_line.method,
+                "REQUEST_URI": start_line.path,
+                "SERVER_PROTOCOL": start_line.version,
+                "REMOTE_ADDR": peer[0] if isinstance(peer, tuple) else "",
+            }
+            self.handler.log.write(request, error.status, len(body))
+        self.closes = True
+        try:
+            with contextlib.suppress(StreamClosedError, TimeoutError):
+                answer = self._head(error.status, headers) + body
+                await asyncio.wait_for(self.stream.write(answer), self.handler.options.write_timeout)
+                self._end_output()
+                async with asyncio.timeout(_LINGER_SECONDS):
+                    while self.discarded < _LINGER_BYTES:
+                        self.discarded += len(await self.stream.read_bytes(_READ, partial=True))
+        finally:
+            self.stream.close()
 
     # The answer, in the thread: the writer of the boundary
 
     def run(self) -> None:
+        if self.has_begun:
+            return  # it was cut when it still waited for a thread
         handler = self.handler
         app = whole_server if self.environ["PATH_INFO"] == "*" else handler.app
         body: io.BufferedIOBase = self.environ["wsgi.input"]
@@ -343,175 +412,152 @@ class _Exchange(HTTPMessageDelegate):
             self.write(body)
             self.end()
         else:
-            self._tell_loop(self.on_whole, status, headers, body)
+            self._tell_loop(self.on_whole, (status, headers), body)
 
     def start(self, status: str, headers: list[tuple[str, str]]) -> None:
         self._unsent = (status, headers)
 
     def write(self, data: bytes) -> None:
         for at in range(0, len(data), _PART):
-            part = data[at : at + _PART]
-            if self._unsent is None:
-                self._wait_for(self.on_part, part)
-            else:
-                (status, headers), self._unsent = self._unsent, None
-                self._wait_for(self.on_start, status, headers, part)
+            head, self._unsent = self._unsent, None
+            taken: Future[None] = Future()
+            try:
+                self.loop.call_soon_threadsafe(self.on_part, head, data[at : at + _PART], taken)
+                taken.result(self.handler.options.write_timeout)
+            except (StreamClosedError, TimeoutError, RuntimeError) as error:
+                # A RuntimeError is that of a loop that has ended, and all its connections with it.
+                raise ClientGone from error
 
     def end(self) -> None:
-        if self._unsent is None:
-            self._tell_loop(self.on_answered)
-        else:
-            self._tell_loop(self.on_whole, *self._unsent, b"")
+        self._tell_loop(self.on_whole, self._unsent, b"")
 
     def cut(self) -> None:
         self._tell_loop(self.on_cut)
 
     def _tell_loop(self, function: Callable[..., object], *arguments: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and all its connections with it
+        with contextlib.suppress(RuntimeError):  # as in write()
             self.loop.call_soon_threadsafe(function, *arguments)
-
-    def _wait_for(self, function: Callable[..., asyncio.Future[None]], *arguments: object) -> None:
-        """Run on the loop what writes; return when the client has taken it, :exc:`ClientGone` if it does not."""
-        if self.is_gone:
-            raise ClientGone
-        done: Future[None] = Future()
-        self._tell_loop(self.on_wait, done, function, arguments)
-        try:
-            done.result(self.handler.options.write_timeout)
-        except (StreamClosedError, FutureTimeoutError) as error:
-            raise ClientGone from error
 
     # The answer, on the loop
 
-    def on_wait(self, done: Future[None], function: Callable[..., asyncio.Future[None]], arguments: tuple[Any]) -> None:
-        def tell(future: asyncio.Future[None]) -> None:
-            error = None if future.cancelled() else future.exception()
+    def on_part(self, head: tuple[str, list[tuple[str, str]]] | None, data: bytes, taken: Future[None]) -> None:
+        """Write *data*, and the head before the first of it; *taken* is told when the client has taken it."""
+
+        def tell(written: asyncio.Future[None]) -> None:
+            error = written.exception()
             if error is None:
-                done.set_result(None)
+                taken.set_result(None)
             else:
-                done.set_exception(error)
+                taken.set_exception(error)
 
         try:
-            function(*arguments).add_done_callback(tell)
+            if self.is_gone:
+                raise StreamClosedError
+            start = b"" if head is None else self._head(*head)
+            if self.in_chunks:
+                data = b"%x\r\n%b\r\n" % (len(data), data)
+            future_add_done_callback(self.stream.write(start + data), tell)
         except Exception as error:
-            done.set_exception(error)
+            taken.set_exception(error)
 
-    def on_start(self, status: str, headers: list[tuple[str, str]], body: bytes) -> asyncio.Future[None]:
-        """Write the head, and *body* with it."""
+    def on_whole(self, head: tuple[str, list[tuple[str, str]]] | None, body: bytes) -> None:
+        """Write what makes the answer whole. Nobody waits for it, so the client has its time here to take it."""
+        if self.is_gone:
+            return
+        start = b"" if head is None else self._head(*head)
+        with contextlib.suppress(StreamClosedError):
+            written = self.stream.write(start + body + (b"0\r\n\r\n" if self.in_chunks else b""))
+            if not written.done():
+                self._timer = self.loop.call_later(self.handler.options.write_timeout, self.on_close)
+            future_add_done_callback(written, self.on_answered)
+
+    def _head(self, status: str, headers: list[tuple[str, str]]) -> bytes:
+        """The head of the answer; what becomes of the connection behind it is decided here."""
         self.has_begun = True
-        if self.handler.draining or self.pipe.has_failed or not (self.is_whole or self._is_worth_reading()):
+        # Between two requests Tornado lets small writes wait for the client's ACK of the one before.
+        self.stream.set_nodelay(True)
+        head = f"HTTP/1.1 {status}\r\n" + "".join([f"{name}: {value}\r\n" for name, value in headers])
+        lower = head.lower()
+        if "\ndate:" not in lower:
+            head += f"Date: {format_date_time(int(time()))}\r\n"  # RFC 9110 section 6.6.1
+        if "\ncontent-length:" not in lower and self.method != "HEAD" and not status.startswith(("204", "304")):
+            if self.version == "HTTP/1.1":
+                self.in_chunks = True
+                head += "Transfer-Encoding: chunked\r\n"
+            else:
+                self.closes = True  # only the end of the connection ends the body
+        if self.handler.is_closing or self.pipe.has_failed or not (self.is_whole or self._is_worth_reading()):
             self.closes = True
-        fields = HTTPHeaders()
-        for name, value in headers:
-            fields.add(name, value.strip(" \t"))  # Tornado refuses a space that others leave out
-        if "Date" not in fields:
-            fields["Date"] = format_date_time(int(time()))
-        if self.version == "HTTP/1.0" and "Content-Length" not in fields:
-            self.closes = True  # only the end of the connection ends the body
         if self.closes:
-            fields["Connection"] = "close"
-        line = ResponseStartLine("HTTP/1.1", int(status[:3]), status[4:])
-        return self.connection.write_headers(line, fields, body)
+            head += "Connection: close\r\n"
+        elif self.version == "HTTP/1.0":
+            head += "Connection: keep-alive\r\n"
+        return (head + "\r\n").encode("latin-1")
 
     def _is_worth_reading(self) -> bool:
         return self.left is not None and self.left <= _WORTH_READING
 
-    def on_part(self, data: bytes) -> asyncio.Future[None]:
-        return self.connection.write(data)
-
-    def on_whole(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
-        """Write all of an answer. Nobody waits for it, so the client has its time here to take it."""
-        if self.is_gone:
-            return
-        too_late = self.loop.call_later(self.handler.options.write_timeout, self.connection.close)
-        self.on_start(status, headers, body).add_done_callback(lambda future: _taken(future, too_late))
-        self.on_answered()
-
-    def on_answered(self) -> None:
-        """All of the answer was written: end it when the rest of the body was read, or is not worth that."""
+    def on_answered(self, written: asyncio.Future[None]) -> None:
+        """All of the answer is sent: go on when the rest of the body was read, if it is worth that."""
+        if written.exception() is not None:
+            return  # the client has left, which Tornado tells
         self.is_answered = True
-        if self.is_gone or self.is_whole or self.left is None:
-            self.on_end()  # of a body in chunks Tornado would answer a fault, too
+        self._settle()
+        if self.is_whole:
+            self.on_next()
+            return
+        self.pipe.fail("400 Bad Request", "the answer was sent before the body was read")
+        if self.closes:
+            self._end_output()
+        patience = _LINGER_SECONDS if self.closes else self.handler.options.body_timeout
+        self._timer = self.loop.call_later(patience, self.on_close)
+
+    def on_next(self) -> None:
+        """Let Tornado go on to the next request, or close the connection."""
+        self._settle()
+        if self.closes:
+            self.on_close()
         else:
-            self.loop.call_later(_LINGER_SECONDS if self.closes else self.handler.options.body_timeout, self.on_end)
+            self.connection.finish()
 
-    def on_end(self) -> None:
-        """Let Tornado go on to the next request, or close the connection when all is sent."""
-        if self._is_over:
-            return
-        self._is_over = True
-        self.on_counted()
-        if self.is_gone or self.stream.closed():
-            return
-        self.connection.finish()
-        if self.closes and not self.stream.closed():
-            self.stream.write(b"").add_done_callback(self._close)
+    def _end_output(self) -> None:
+        """Tell the client that it has all, and let it read that: closing with input unread would reset the connection.
 
-    def _close(self, future: asyncio.Future[None]) -> None:
-        future.exception()  # that the client has left is no news
-        self.connection.close()
-
-    def on_counted(self) -> None:
-        """The request is answered no more."""
-        if self._counted:
-            self._counted = False
-            self.handler.answering -= 1
-            self.handler.quiet_since = monotonic()
+        RFC 9112 section 9.6. Tornado, too, can answer no more: a fault in a body that nobody reads would be a second
+        answer. With TLS there is no such half.
+        """
+        if not self.stream.closed() and not isinstance(self.stream, SSLIOStream):
+            with contextlib.suppress(OSError):
+                self.stream.socket.shutdown(SHUT_WR)
 
     def on_cut(self) -> None:
         """Close the connection so that the client can see that the answer is not whole."""
-        if self._is_over:
+        if self.is_gone or self.is_answered:
             return
         if not self.has_begun:
             self.closes = True
-            self.on_whole("503 Service Unavailable", [("Content-Length", "0")], b"")
+            self.on_whole(("503 Service Unavailable", [("Content-Length", "0")]), b"")
+            self.is_gone = True  # for the app
+            self.pipe.fail("503 Service Unavailable", "the server has ended")
             return
-        self._is_over = True
-        self.on_counted()
         if not self.stream.closed():
             # A reset: where only the end of the connection ends the body, a plain close would look like one.
             with contextlib.suppress(OSError):
                 self.stream.socket.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
-            self.connection.close()
+        self.on_close()
 
-    def on_refused(self, start_line: RequestStartLine, error: BadRequestError) -> None:
-        """Answer what is no request, and close the connection."""
-        peer = getattr(self.connection.context, "address", None)
-        logger.warning("Refused a request from %s: %s", peer[0] if isinstance(peer, tuple) else "unix", error)
-        headers, body = refusal(error.status, start_line.method)
-        if self.handler.log is not None:
-            request = {
-                "REQUEST_METHOD": start_line.method,
-                "REQUEST_URI": start_line.path,
-                "SERVER_PROTOCOL": start_line.version,
-                "REMOTE_ADDR": peer[0] if isinstance(peer, tuple) else "",
-            }
-            self.handler.log.write(request, error.status, len(body))
-        # Without the stream Tornado reads no further: it would find the same fault, and answer it once more.
-        stream = self.connection.detach()
-        fields = "".join(f"{name}: {value}\r\n" for name, value in headers)
-        head = f"HTTP/1.1 {error.status}\r\n{fields}Date: {format_date_time(int(time()))}\r\nConnection: close\r\n\r\n"
-        self.handler.keep(self.loop.create_task(_last_words(stream, head.encode("ascii") + body)))
+    def on_close(self) -> None:
+        """Close the connection."""
+        self.is_closed = True
+        self.connection.close()
+        self.on_connection_close()
 
-
-async def _last_words(stream: Any, answer: bytes) -> None:
-    """Send an answer and close; what the client still sends is read for a while, so that it gets to read that."""
-    try:
-        async with asyncio.timeout(_LINGER_SECONDS):
-            await stream.write(answer)
-            stream.socket.shutdown(SHUT_WR)
-            left = _LINGER_BYTES
-            while left > 0:
-                left -= len(await stream.read_bytes(_READ, partial=True))
-    except (OSError, TimeoutError, StreamClosedError):
-        pass  # it has had its time, or has gone
-    finally:
-        stream.close()
-
-
-def _taken(future: asyncio.Future[None], too_late: asyncio.TimerHandle) -> None:
-    too_late.cancel()
-    future.exception()
+    def _settle(self) -> None:
+        """The answer is sent, or will never be."""
+        self.handler.running.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 class _Pipe:
@@ -567,6 +613,9 @@ class _Pipe:
             if not self._has_ended and self._fault is None:
                 self._fault = (status, reason)
             self._condition.notify()
+            tell, self._room = self._room, None
+        if tell is not None:
+            tell()
 
     def abandon(self) -> None:
         """Nobody reads any more."""

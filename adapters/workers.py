@@ -164,6 +164,8 @@ class _Supervisor:
         self.works = False
         self.status = 0
         self.signals, self._wakeup = os.pipe()
+        #: when it has woken up last: what is looked at until it waits again has that time
+        self.now = time.monotonic()
         #: when those that have not ended are killed; None while it serves
         self.end: float | None = None
 
@@ -195,13 +197,12 @@ class _Supervisor:
     def wait(self) -> None:
         """Wait for a signal, for what children tell, or for the time when something has to be done."""
         patience = self.patience()
-        asked = time.monotonic()
         events = self.selector.select(patience)
-        now = time.monotonic()
-        if patience is not None and now - asked - patience > 1:
+        before, self.now = self.now, time.monotonic()
+        if patience is not None and self.now - before - patience > 1:
             # This process stood still (Ctrl-Z), and so did the workers: none of them was silent for that.
             for child in self.children.values():
-                child.heard = now
+                child.heard = self.now
         self.take_signals()  # first: what leaves by Ctrl-C is not to be replaced
         for key, _ in events:
             if key.data is not None:
@@ -214,7 +215,7 @@ class _Supervisor:
         else:
             times = [child.heard + self.allowed(child) for child in self.children.values()] + self.due
         first = min(times, default=_NEVER)
-        return None if first == _NEVER else max(first - time.monotonic(), 0) + 0.001
+        return None if first == _NEVER else max(first - self.now, 0) + 0.001
 
     def allowed(self, child: _Child) -> float:
         """How long a child may be silent."""
@@ -240,7 +241,7 @@ class _Supervisor:
                 raise UsageError(f"cannot start a worker: {error.strerror}") from None
             self.lengthen_pause()
             logger.error("Cannot start a worker: %s; tried again in %g s", error.strerror, self.pause)
-            self.due.append(time.monotonic() + self.pause)
+            self.due.append(self.now + self.pause)
             return
         self.children[child.pid] = child
         self.selector.register(child.pipe, selectors.EVENT_READ, child)
@@ -315,7 +316,7 @@ class _Supervisor:
         if not told:
             self.unhear(child)  # it ends; or it closes whatever it finds, and will be taken for one that is silent
             return
-        child.heard = time.monotonic()
+        child.heard = self.now
         if _READY in told and not child.is_ready:
             child.is_ready = True
             if not self.works:
@@ -367,42 +368,40 @@ class _Supervisor:
 
     def fill_place(self, child: _Child, what: str, *, is_meant: bool) -> None:
         """Have another worker started: at once, but later and later where one after the other goes young."""
-        now = time.monotonic()
         pause = 0.0
         if not is_meant:
-            if child.is_ready and now - child.born >= _GROWN_UP:
+            if child.is_ready and self.now - child.born >= _GROWN_UP:
                 self.pause = 0.0
             else:
                 self.lengthen_pause()
             pause = self.pause
             level = logging.WARNING if child.is_leaving else logging.ERROR
             logger.log(level, "Worker %d %s; another one starts in %g s", child.pid, what, pause)
-        self.due.append(now + pause)
+        self.due.append(self.now + pause)
 
     def lengthen_pause(self) -> None:
         self.pause = min(max(self.pause * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
 
     def look(self) -> None:
         """Do what is due: fill places, end workers that stand still, kill what does not end."""
-        now = time.monotonic()
         if self.end is not None:
-            if now >= self.end:
+            if self.now >= self.end:
                 for child in self.children.values():
                     logger.error("Worker %d has not ended in time and is killed", child.pid)
                     self.kill(child, signal.SIGKILL)
-                self.end = now + _MARGIN
+                self.end = self.now + _MARGIN
             return
-        for due in [due for due in self.due if due <= now]:
+        for due in [due for due in self.due if due <= self.now]:
             self.due.remove(due)
             self.spawn()
         for child in self.children.values():
-            silent = now - child.heard
+            silent = self.now - child.heard
             if silent >= self.allowed(child):
                 if not child.is_aborted:
                     logger.error("Worker %d was silent for %.1f s and is ended", child.pid, silent)
                 self.kill(child, signal.SIGKILL if child.is_aborted else signal.SIGABRT)
                 child.is_aborted = True
-                child.heard = now
+                child.heard = self.now
 
     def take_signals(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -416,7 +415,7 @@ class _Supervisor:
                 self.kill(child, signal.SIGHUP)
         elif number in (signal.SIGTERM, signal.SIGINT):
             is_second = self.end is not None
-            self.end = time.monotonic() + (0 if is_second else self.options.graceful_timeout + _MARGIN)
+            self.end = self.now + (0 if is_second else self.options.graceful_timeout + _MARGIN)
             self.due.clear()
             self.listener.close()  # or whoever connects now would wait for an answer
             for child in self.children.values():

@@ -55,7 +55,7 @@ class Options:
     header_timeout: float = 30.0
     #: how long the next part of a body may take; in all it may take that long and a second for every 500 bytes
     body_timeout: float = 60.0
-    #: how long a connection may wait for its next request
+    #: how long a connection may wait for its next request; Tornado has one time for this and for heads: the shorter one
     keep_alive: float = 75.0
     #: how long a client may take to read the next part of an answer
     write_timeout: float = 60.0
