@@ -18,12 +18,13 @@ PYTEST := $(PY) -m pytest
 # What compares times runs alone, what takes long with the servers.
 QUICK := -m "not timing and not thorough"
 # These start processes, each runner among them, or test what is packed: with the Python of .venv only, beside the rest.
-PROCESSES := tests/packaging $(patsubst %,tests/runners/test_%.py,readme cli mounting tornado_host)
+PROCESSES := tests/packaging $(patsubst %,tests/security/test_%.py,command_line optimized) \
+	$(patsubst %,tests/runners/test_%.py,readme cli mounting tornado_host)
 # These need real servers or other frameworks, start many processes, or are no tests.
 MANY_PROCESSES := tests/runners $(patsubst %,tests/adapters/test_%.py,tornado workers reload)
-IN_PROCESS := $(patsubst %,--ignore=%,$(MANY_PROCESSES) tests/packaging tests/servers tests/guests tests/benchmarks)
+IN_PROCESS := $(patsubst %,--ignore=%,$(PROCESSES) $(MANY_PROCESSES) tests/reference tests/servers tests/guests tests/benchmarks)
 
-.PHONY: help demo test test-servers lint bench bench-servers clean on-python
+.PHONY: help demo test test-here test-processes test-reference test-servers lint bench bench-servers clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -33,20 +34,21 @@ demo: $(READY)  ## a portal of several apps on http://127.0.0.1:5000/
 	@echo "Look at http://127.0.0.1:5000/: nine small apps below one address. Ctrl-C stops it."
 	@$(PY) -m flask_embed.gevent examples.portal:app --bind 127.0.0.1:5000
 
-# The other Pythons side by side, each in one process: their output is shown one after the other.
-test: $(READY)  ## the tests, then those of the framework on every other Python that is installed
-	@$(PYTEST) $(QUICK) $(PROCESSES) tests/reference > $(VENV)/processes.log 2>&1 & processes=$$!; \
-	$(PYTEST) $(QUICK) $(IN_PROCESS) --ignore=tests/reference; status=$$?; \
-	wait $$processes || status=1; cat $(VENV)/processes.log; exit $$status
-	@set -e; $(PY) -m tests.pythons > $(VENV)/pythons.txt; mkdir -p $(VENV)/pythons; rm -f $(VENV)/pythons/*.failed; \
-	while read -r version path; do \
-		$(MAKE) --no-print-directory on-python VERSION="$$version" BASE="$$path" < /dev/null \
-			> "$(VENV)/pythons/$$version.log" 2>&1 || touch "$(VENV)/pythons/$$version.failed" & \
-	done < $(VENV)/pythons.txt; wait; \
-	status=0; while read -r version path; do \
-		cat "$(VENV)/pythons/$$version.log"; \
-		if [ -e "$(VENV)/pythons/$$version.failed" ]; then rm "$(VENV)/pythons/$$version.failed"; status=1; fi; \
-	done < $(VENV)/pythons.txt; exit $$status
+# Two of them at a time; what is not the first is shown when it is through.
+test: $(READY)  ## the tests, those of the framework also on every other Python that is installed
+	@$(PY) -m tests.pythons > $(VENV)/pythons.txt
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going \
+		test-here $$(sed 's/ .*//; s/^/on-python-/' $(VENV)/pythons.txt) test-processes test-reference
+
+# The plus sign has its output shown as it comes.
+test-here:
+	+@$(PYTEST) $(QUICK) $(IN_PROCESS)
+
+test-processes:
+	@$(PYTEST) --quiet $(QUICK) $(PROCESSES)
+
+test-reference:
+	@$(PYTEST) --quiet tests/reference
 
 test-servers: $(TOOLS) $(GUESTS)/ready  ## what takes long: real web servers, browser, other frameworks, many examples; with CI set, none may be missing
 	$(PYTEST) -m "timing and not thorough" tests/security tests/adapters tests/middleware
@@ -95,14 +97,14 @@ $(GUESTS)/ready: $(READY)
 	$(PIP) --python $(GUESTS)/bin/python $(INSTALL) --editable . --group guests
 	@touch $@
 
-# For the rule of test alone: the in-process tests, without the examples, on one more Python, whose VERSION and
-# path (BASE) it names.
-# No pip is put into that environment: the one of .venv installs into it, which saves seconds.
-on-python: $(VENV)/pythons/$(VERSION)/ready
-	@echo "== Python $(VERSION)"
-	$(VENV)/pythons/$(VERSION)/bin/python -m pytest --quiet $(QUICK) $(IN_PROCESS) --ignore=tests/examples
+# The in-process tests, without the examples, on one more Python of those that the rule of test has found.
+# No pip is put into its environment: the one of .venv installs into it, which saves seconds.
+on-python-%: $(VENV)/pythons/%/ready
+	@echo "== Python $*"
+	@$(<D)/bin/python -m pytest --quiet $(QUICK) $(IN_PROCESS) --ignore=tests/examples
 
-$(VENV)/pythons/$(VERSION)/ready: pyproject.toml
-	@"$(BASE)" -m venv --clear --without-pip $(@D)
-	$(PIP) --python $(@D)/bin/python $(INSTALL) --editable . --group test
+.PRECIOUS: $(VENV)/pythons/%/ready
+$(VENV)/pythons/%/ready: pyproject.toml
+	@"$$(sed -n 's/^$* //p' $(VENV)/pythons.txt)" -m venv --clear --without-pip $(@D)
+	@$(PIP) --python $(@D)/bin/python $(INSTALL) --editable . --group test
 	@touch $@

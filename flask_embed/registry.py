@@ -7,10 +7,8 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from werkzeug.routing import Rule
-
 from flask_embed.ctx import g, request, session
-from flask_embed.routing import Map
+from flask_embed.routing import LazyRule, Map
 from flask_embed.wrappers import Request, Response
 
 if TYPE_CHECKING:
@@ -155,7 +153,7 @@ class Registry:
         known = self.view_functions.get(endpoint)
         if view_func is not None and known is not None and known != view_func:
             raise ValueError(f"the endpoint {endpoint!r} of the rule {rule!r} is taken by {known!r}; pass endpoint=")
-        self.url_map.add(Rule(rule, endpoint=endpoint, methods=methods, **options))
+        self.url_map.add(LazyRule(rule, endpoint=endpoint, methods=methods, **options))
         if view_func is not None:
             self.view_functions[endpoint] = view_func
 

@@ -20,12 +20,12 @@ from flask_embed.environ import path_only, request_host, text, url_quote
 from flask_embed.matcher import Matcher, SlashRequired, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from _typeshed.wsgi import WSGIEnvironment
     from werkzeug.routing import MapAdapter
 
-__all__ = ["Map", "subdomain_of"]
+__all__ = ["LazyRule", "Map", "subdomain_of"]
 
 _VARIABLE = "<([^>]+)>"
 
@@ -141,6 +141,27 @@ class Map(WerkzeugMap):
         asked = quote(environ.get("QUERY_STRING", "").encode("latin-1", "replace"), safe="!$&'()*+,/:;=?@%")
         query = "&".join(filter(None, (query, asked)))
         return path_only(prefix + path) + (f"?{query}" if query else "") + (f"#{fragment}" if fragment else "")
+
+
+class LazyRule(Rule):
+    """A rule whose URLs are built by code that is compiled when the first one is asked for.
+
+    That is most of the work of adding a rule, and of most rules no URL is built.
+    """
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        compiled = super()._compile_builder
+        if self.defaults:
+            return compiled(append_unknown)  # a default that the converter refuses is told by whoever adds the rule
+        build: Callable[..., tuple[str, str]] | None = None
+
+        def build_first(rule: Rule, /, **values: Any) -> tuple[str, str]:
+            nonlocal build
+            if build is None:
+                build = compiled(append_unknown)
+            return build(rule, **values)
+
+        return build_first
 
 
 def _written_target(rule: Rule, values: dict[str, Any], adapter: MapAdapter) -> str:

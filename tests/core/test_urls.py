@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -185,3 +187,25 @@ def test_the_urls_of_a_request_are_those_of_its_prefix(app: Flask) -> None:
         assert request.url == "http://www.example.com/myapplication/page.html?x=y"
         assert request.base_url == "http://www.example.com/myapplication/page.html"
         assert request.url_root == request.root_url == "http://www.example.com/myapplication/"
+
+
+def test_a_default_that_a_converter_refuses_is_told_when_the_rule_is_added() -> None:
+    app = Flask(__name__)
+
+    with pytest.raises(ValueError, match="invalid literal"):
+        app.add_url_rule("/page/<int:number>", "page", defaults={"number": "first"})
+
+
+def test_a_rule_is_compiled_for_building_once_for_all_threads() -> None:
+    app = Flask(__name__)
+    for number in range(50):
+        app.add_url_rule(f"/{number}/<int:n>", f"e{number}")
+    adapter = app.url_map.bind("localhost")
+    everybody = threading.Barrier(4, timeout=30)
+
+    def build(_: int) -> list[str]:
+        everybody.wait()
+        return [adapter.build(f"e{number}", {"n": 7, "more": "x"}) for number in range(50)]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(build, range(4))) == [[f"/{number}/7?more=x" for number in range(50)]] * 4
