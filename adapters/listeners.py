@@ -15,7 +15,7 @@ from flask_embed.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["activated", "address_of", "listening"]
+__all__ = ["activated", "address_of", "is_listening", "listening"]
 
 _HOST_PORT = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]/\s]*)):(?P<port>[0-9]{1,5})")
 _FORMS = "write HOST:PORT ([::1]:PORT), unix:PATH or fd://N"
@@ -43,13 +43,22 @@ def listening(
         yield listener
 
 
-def address_of(listener: socket.socket) -> str:
+def address_of(listener: socket.socket, scheme: str = "http") -> str:
     """The address as people write it: ``http://127.0.0.1:5000/`` or ``unix:/run/app.sock``."""
     name = listener.getsockname()
     if listener.family == socket.AF_UNIX:
         return f"unix:{os.fsdecode(name)}"
     host, port = name[:2]
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
+
+
+def is_listening(number: int) -> bool:
+    """Whether the descriptor of this number is a socket that listens: so a web server hands it to what it starts."""
+    try:
+        with socket.socket(fileno=os.dup(number)) as found:
+            return bool(found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    except OSError:
+        return False
 
 
 def activated() -> str | None:
@@ -97,6 +106,10 @@ def _inherited(bind: str) -> socket.socket:
     if not listening_now:
         listener.close()
         raise UsageError(f"cannot listen on {bind!r}: it is no listening socket")
+    if int(number) == 0:  # what reads its standard input finds nothing, and takes no connection
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
     return listener
 
 

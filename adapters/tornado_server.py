@@ -17,7 +17,6 @@ import threading
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import replace
-from queue import SimpleQueue
 from socket import SHUT_WR, SO_LINGER, SOL_SOCKET
 from struct import pack
 from time import monotonic, time
@@ -33,6 +32,7 @@ from flask_embed.adapters.front import behind_front, whole_server
 from flask_embed.adapters.heads import BadRequestError, connection_environ, environ_of, keeps_alive, refusal
 from flask_embed.adapters.listeners import address_of
 from flask_embed.adapters.logs import AccessLog, reopen_logs
+from flask_embed.adapters.threads import Threads
 from flask_embed.adapters.workers import alone
 from flask_embed.adapters.wsgi import BodyError, ClientGone, respond
 from flask_embed.lifespan import lifespan
@@ -148,7 +148,7 @@ class WSGIHandler(HTTPServerConnectionDelegate):
         #: what answers, behind the gate
         self.app = behind_front(app, self.options)
         self.log = log
-        self.threads = _Threads(self.options.threads)
+        self.threads = Threads(self.options.threads)
         self._to_come: tuple[int, Callable[[], None]] | None = None
         #: the requests that are being answered
         self.running: set[_Exchange] = set()
@@ -194,61 +194,6 @@ class WSGIHandler(HTTPServerConnectionDelegate):
 
     def on_close(self, server_conn: object) -> None:
         """Called by Tornado when a connection has ended."""
-
-
-class _Threads:
-    """So many threads, started when they are needed; a job waits for a free one.
-
-    Not an executor: its threads are waited for when Python ends, however long their jobs take.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._lock = threading.Lock()
-        #: how many there are; how many of them no job was given to; and how many jobs were given to none
-        self._started = self._free = self._waiting = 0
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-
-    @property
-    def are_busy(self) -> bool:
-        """Whether a job runs, or waits."""
-        with self._lock:
-            return self._free < self._started
-
-    def submit(self, job: Callable[[], None]) -> None:
-        """Have *job* run by a thread that is free, or a new one, or the next one that gets free."""
-        is_new = False
-        with self._lock:
-            # Here and not where a thread takes it: until then it would count as free for the next job, too.
-            if self._free:
-                self._free -= 1
-            elif self._started < self._most:
-                self._started += 1
-                is_new = True
-            else:
-                self._waiting += 1
-        self._jobs.put(job)
-        if is_new:
-            threading.Thread(target=self._work, name=f"wsgi-{self._started}", daemon=True).start()
-
-    def end(self) -> None:
-        """Let each thread end when no job is left."""
-        for _ in range(self._started):
-            self._jobs.put(None)
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            try:
-                job()
-            except BaseException:
-                # sys.exit() in an app, for one: it may not end the thread.
-                logger.exception("What is no error has left an app")
-            del job
-            with self._lock:
-                if self._waiting:
-                    self._waiting -= 1
-                else:
-                    self._free += 1
 
 
 class _Exchange(HTTPMessageDelegate):

@@ -36,6 +36,9 @@ class Options:
     trust_proxy: int = 0
     #: the peers that these headers are taken from: addresses, networks, ``unix`` for a socket
     forwarded_allow_ips: tuple[str, ...] = ("127.0.0.1",)
+    #: the web servers that may connect over FastCGI: addresses, networks, ``any``; empty is FCGI_WEB_SERVER_ADDRS, or
+    #: those of this machine
+    web_server_addrs: tuple[str, ...] = ()
 
     #: how many processes answer; more than one is for the command line, whose supervisor imports no app
     workers: int = 1

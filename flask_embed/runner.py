@@ -8,7 +8,7 @@ import dataclasses
 import os
 import sys
 import traceback
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flask_embed import __version__
 from flask_embed.errors import PrefixError, UsageError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from flask_embed.adapters.workers import Worker
 
-__all__ = ["HTTP_RUNNERS", "Serve", "enter", "main", "mounted"]
+__all__ = ["HTTP_RUNNERS", "Serve", "enter", "main", "main_once", "mounted"]
 
 #: the runners whose environment variable SCRIPT_NAME means ``--script-name``; for the others it belongs to a request
 HTTP_RUNNERS = ("gevent", "tornado")
@@ -57,7 +57,7 @@ def main(runner: str, extra: str, start: Callable[[argparse.Namespace], Serve], 
             changes = Changes()
         try:
             serve = _imported(lambda: start(arguments), extra)
-            app, served = _composed(arguments, options, runner in HTTP_RUNNERS)
+            app, served = _composed(arguments, options, runner)
         except (Exception, SystemExit) as error:
             mistyped = isinstance(error, UsageError | PrefixError)
             if changes is None or worker is None or (mistyped and worker.is_first):
@@ -80,7 +80,7 @@ def main(runner: str, extra: str, start: Callable[[argparse.Namespace], Serve], 
 
     try:
         enter(arguments.chdir)
-        options = _options(arguments)
+        options = _options(runner, arguments)
         if arguments.umask is not None:
             os.umask(arguments.umask)
         from flask_embed.adapters.workers import supervise
@@ -89,6 +89,27 @@ def main(runner: str, extra: str, start: Callable[[argparse.Namespace], Serve], 
             if options.workers > 1 or options.max_requests or options.reload:
                 return supervise(options, told)
             return run()
+    except (UsageError, PrefixError) as error:
+        _tell(parser.prog, error)
+        return 2
+
+
+def main_once(runner: str, start: Callable[[argparse.Namespace], Serve], argv: Sequence[str] | None) -> int:
+    """:func:`main` where the process is for one request: without sockets, supervisor and what only they need."""
+    parser = _parser(runner)
+    arguments = parser.parse_args(argv)
+    try:
+        enter(arguments.chdir)
+        options = Options(**_fields(arguments))
+        if arguments.umask is not None:
+            os.umask(arguments.umask)
+        serve = start(arguments)
+        app, served = _composed(arguments, options, runner)
+        from flask_embed.adapters.logs import logging_to
+
+        with logging_to(served):
+            serve(app, served)
+        return 0
     except (UsageError, PrefixError) as error:
         _tell(parser.prog, error)
         return 2
@@ -103,22 +124,29 @@ def _tell(prog: str, error: BaseException) -> None:
 
 
 def _parser(runner: str) -> argparse.ArgumentParser:
+    serves = runner != "cgi"
     parser = argparse.ArgumentParser(
         prog=f"python -m flask_embed.{runner}",
         usage=f"python -m flask_embed.{runner} APP [options]",
-        description=f"Serve a WSGI app with {runner}.",
-        epilog=f"example: python -m flask_embed.{runner} shop:app --bind 127.0.0.1:8000 --mount /blog=blog:app",
+        description=f"Serve a WSGI app with {runner}." if serves else "Answer one request, as a CGI script does.",
+        epilog=f"example: python -m flask_embed.{runner} shop:app {'--bind 127.0.0.1:8000 ' if serves else ''}"
+        "--mount /blog=blog:app",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"flask_embed {__version__}")
     parser.add_argument("app", metavar="APP", help="module:attribute, or module:factory() for what a factory returns")
     parser.add_argument("--chdir", metavar="DIR", help="change to this folder first; modules are looked for in it")
-    parser.add_argument(
-        "-b",
-        "--bind",
-        help="HOST:PORT ([::1]:PORT; port 0 takes a free one), unix:PATH or fd://N "
-        f"(default: the socket of systemd, or {Options.bind})",
-    )
+    if serves:
+        parser.add_argument(
+            "-b",
+            "--bind",
+            help="HOST:PORT ([::1]:PORT; port 0 takes a free one), unix:PATH or fd://N (default: the socket of "
+            + (
+                "systemd, or the one that the web server hands over)"
+                if runner == "fastcgi"
+                else f"systemd, or {Options.bind})"
+            ),
+        )
     parser.add_argument(
         "--mount",
         action="append",
@@ -129,12 +157,20 @@ def _parser(runner: str) -> argparse.ArgumentParser:
 
     front = parser.add_argument_group("what the web server in front does")
     front.add_argument("--prefix", default="", metavar="/PREFIX", help="it sends all paths below this prefix, whole")
-    front.add_argument(
-        "--script-name",
-        default="",
-        metavar="/PREFIX",
-        help="it has taken this prefix off all paths (gevent, tornado: so says $SCRIPT_NAME, too)",
-    )
+    if serves:
+        front.add_argument(
+            "--script-name",
+            default="",
+            metavar="/PREFIX",
+            help="it has taken this prefix off all paths (gevent, tornado: so says $SCRIPT_NAME, too)",
+        )
+        if runner == "fastcgi":
+            front.add_argument(
+                "--web-server-addrs",
+                metavar="LIST",
+                help="web servers that may connect: addresses, networks, any (default: $FCGI_WEB_SERVER_ADDRS, or "
+                "those of this machine)",
+            )
     front.add_argument("--fix", action="append", default=[], choices=FIXES, help="mend what it sends; may be repeated")
     front.add_argument(
         "--trust-proxy",
@@ -149,6 +185,55 @@ def _parser(runner: str) -> argparse.ArgumentParser:
         f"(default: {','.join(Options.forwarded_allow_ips)})",
     )
 
+    if serves:
+        _add_processes_and_waits(parser, runner)
+
+    limits = parser.add_argument_group("limits, in bytes (64k, 16m, 1g)")
+    if serves:
+        for option, about in (
+            ("--limit-line", "of the request line"),
+            ("--limit-headers", "of the headers together"),
+            ("--spool", "of a body that waits in memory for an app that is slow to read it"),
+        ):
+            limits.add_argument(option, type=_size, metavar="SIZE", help=f"{about} (default: %(default)s)")
+        limits.add_argument(
+            "--limit-header-count",
+            type=_number("headers", 1, 100_000),
+            metavar="N",
+            help="of headers (default: %(default)s)",
+        )
+    limits.add_argument(
+        "--limit-body",
+        type=_size_or_none,
+        metavar="SIZE",
+        help="of a body; an app's own counts besides (default: none)",
+    )
+
+    files = parser.add_argument_group("files")
+    if serves:
+        files.add_argument(
+            "--socket-mode", type=_mode, metavar="MODE", help=f"of a unix socket (default: {Options.socket_mode:04o})"
+        )
+        files.add_argument("--socket-group", metavar="GROUP", help="of a unix socket (default: that of the process)")
+    files.add_argument("--umask", type=_mode, metavar="MASK", help="for files that the app makes")
+    files.add_argument("--access-logfile", metavar="FILE", help="a line for each request; - is stderr (default: none)")
+    files.add_argument("--error-logfile", metavar="FILE", help="warnings and errors (default: -, stderr)")
+    files.add_argument("--log-level", choices=LOG_LEVELS, help="the least important lines (default: %(default)s)")
+
+    known = {field.name: field.default for field in dataclasses.fields(Options)}
+    parser.set_defaults(
+        **{
+            action.dest: known[action.dest]
+            for action in parser._actions
+            if action.dest in known
+            and action.default is None
+            and action.dest not in ("bind", "forwarded_allow_ips", "web_server_addrs")
+        }
+    )
+    return parser
+
+
+def _add_processes_and_waits(parser: argparse.ArgumentParser, runner: str) -> None:
     processes = parser.add_argument_group("processes")
     processes.add_argument(
         "-w",
@@ -190,46 +275,6 @@ def _parser(runner: str) -> argparse.ArgumentParser:
     ):
         waits.add_argument(option, type=_seconds, metavar="SECONDS", help=f"{about} (default: %(default)g)")
 
-    limits = parser.add_argument_group("limits, in bytes (64k, 16m, 1g)")
-    for option, about in (
-        ("--limit-line", "of the request line"),
-        ("--limit-headers", "of the headers together"),
-        ("--spool", "of a body that waits in memory for an app that is slow to read it"),
-    ):
-        limits.add_argument(option, type=_size, metavar="SIZE", help=f"{about} (default: %(default)s)")
-    limits.add_argument(
-        "--limit-header-count",
-        type=_number("headers", 1, 100_000),
-        metavar="N",
-        help="of headers (default: %(default)s)",
-    )
-    limits.add_argument(
-        "--limit-body",
-        type=_size_or_none,
-        metavar="SIZE",
-        help="of a body; an app's own counts besides (default: none)",
-    )
-
-    files = parser.add_argument_group("files")
-    files.add_argument(
-        "--socket-mode", type=_mode, metavar="MODE", help=f"of a unix socket (default: {Options.socket_mode:04o})"
-    )
-    files.add_argument("--socket-group", metavar="GROUP", help="of a unix socket (default: that of the process)")
-    files.add_argument("--umask", type=_mode, metavar="MASK", help="for files that the app makes")
-    files.add_argument("--access-logfile", metavar="FILE", help="a line for each request; - is stderr (default: none)")
-    files.add_argument("--error-logfile", metavar="FILE", help="warnings and errors (default: -, stderr)")
-    files.add_argument("--log-level", choices=LOG_LEVELS, help="the least important lines (default: %(default)s)")
-
-    known = {field.name: field.default for field in dataclasses.fields(Options)}
-    parser.set_defaults(
-        **{
-            action.dest: known[action.dest]
-            for action in parser._actions
-            if action.dest in known and action.default is None and action.dest not in ("bind", "forwarded_allow_ips")
-        }
-    )
-    return parser
-
 
 def _seconds(value: str) -> float:
     try:
@@ -267,7 +312,7 @@ def _mode(value: str) -> int:
     return int(value, 8)
 
 
-def _options(arguments: argparse.Namespace) -> Options:
+def _options(runner: str, arguments: argparse.Namespace) -> Options:
     """What the command line says, as far as that is known without the app; in the folder where it counts."""
     from flask_embed.adapters.listeners import activated
 
@@ -278,20 +323,40 @@ def _options(arguments: argparse.Namespace) -> Options:
             f"--socket-mode {arguments.socket_mode:04o} lets everybody on this machine in; give the web server's group "
             "access with --socket-group and 0660"
         )
+    fields = _fields(arguments)
+    fields["bind"] = arguments.bind or activated() or _default_bind(runner)
+    if arguments.reload:
+        fields["graceful_timeout"] = min(arguments.graceful_timeout, _GRACE_OF_RELOAD)
+    return Options(**fields)
+
+
+def _fields(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the command line says of the options that all runners have, and those of its own that need no looking at."""
     given = vars(arguments)
     fields = {field.name: given[field.name] for field in dataclasses.fields(Options) if field.name in given}
-    peers = arguments.forwarded_allow_ips
-    if peers is None:
-        fields["forwarded_allow_ips"] = Options.forwarded_allow_ips
-    else:
-        fields["forwarded_allow_ips"] = tuple(filter(None, peers.replace(" ", "").split(",")))
-    fields["bind"] = arguments.bind or activated() or Options.bind
+    for name in ("forwarded_allow_ips", "web_server_addrs"):
+        addresses = given.get(name)
+        if addresses is None:
+            fields.pop(name, None)
+        else:
+            fields[name] = tuple(filter(None, addresses.replace(" ", "").split(",")))
     for name in ("access_logfile", "error_logfile"):
         if fields[name] not in (None, "-"):  # opened once more on SIGHUP, when the app may have changed the folder
             fields[name] = os.path.abspath(fields[name])
-    if arguments.reload:
-        fields["graceful_timeout"] = min(arguments.graceful_timeout, _GRACE_OF_RELOAD)
-    return Options(**{**fields, "fix": tuple(arguments.fix), "title": arguments.app})
+    return {**fields, "fix": tuple(arguments.fix), "title": arguments.app}
+
+
+def _default_bind(runner: str) -> str:
+    if runner != "fastcgi":
+        return Options.bind
+    from flask_embed.adapters.listeners import is_listening
+
+    if not is_listening(0):
+        raise UsageError(
+            "say with --bind where the web server finds it: unix:PATH or 127.0.0.1:PORT (it may be left out where a web "
+            "server starts this, and hands its socket over)"
+        )
+    return "fd://0"
 
 
 @contextlib.contextmanager
@@ -349,11 +414,14 @@ def _imported(start: Callable[[], Serve], extra: str) -> Serve:
     raise UsageError(f'{extra} is not installed: pip install "flask-embed[{extra}]"')
 
 
-def _composed(arguments: argparse.Namespace, options: Options, is_http: bool) -> tuple[WSGIApplication, Options]:
+def _composed(arguments: argparse.Namespace, options: Options, runner: str) -> tuple[WSGIApplication, Options]:
     """The app with its mounts around it, and the options with what is known of them now."""
     from flask_embed.middleware.prefix import normalize_prefix
 
-    script_name = arguments.script_name or (os.environ.get("SCRIPT_NAME", "") if is_http else "")
+    if runner == "cgi":
+        script_name = ""
+    else:
+        script_name = arguments.script_name or (os.environ.get("SCRIPT_NAME", "") if runner in HTTP_RUNNERS else "")
     stripped, prefix = (normalize_prefix(value).encode("latin-1").decode() for value in (script_name, arguments.prefix))
     if prefix and stripped.endswith(prefix):
         raise UsageError(
@@ -361,7 +429,8 @@ def _composed(arguments: argparse.Namespace, options: Options, is_http: bool) ->
             "(--prefix) or has taken it off (--script-name), so drop one of them"
         )
     app, mounts = mounted(arguments.app, arguments.mount, stripped + prefix)
-    warn_of_shadowed_rules(app)
+    if runner != "cgi":  # it would be said with each request
+        warn_of_shadowed_rules(app)
     return app, dataclasses.replace(options, prefix=prefix, script_name=stripped, mounts=mounts)
 
 

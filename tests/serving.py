@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 #: seconds after which something that should have happened will not
 DEADLINE = 20.0
 
-_ADDRESS = re.compile(r" at (?:http://\[?(?P<host>[^/\]]+?)\]?:(?P<port>\d+)|unix:(?P<path>[^ ,]+))")
+_ADDRESS = re.compile(r" at (?:(?:http|fcgi)://\[?(?P<host>[^/\]]+?)\]?:(?P<port>\d+)|unix:(?P<path>[^ ,]+))")
 
 
 @dataclass

@@ -19,6 +19,7 @@ from tornado.web import Application, RequestHandler
 
 from flask_embed import Flask, request, url_for
 from flask_embed.adapters import tornado_server
+from flask_embed.adapters.threads import Threads
 from flask_embed.adapters.tornado_server import WSGIHandler
 from flask_embed.lifespan import lifespan
 from flask_embed.options import Options
@@ -225,7 +226,7 @@ def test_no_more_threads_than_told_answer_at_once() -> None:
 
 
 def test_a_thread_that_has_a_job_is_not_counted_on_for_the_next_one() -> None:
-    threads = tornado_server._Threads(2)
+    threads = Threads(2)
     both_run = threading.Barrier(3)
 
     def meet() -> None:

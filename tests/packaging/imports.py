@@ -39,7 +39,7 @@ class Rule(NamedTuple):
 LEAVES = ("flask_embed.environ", "flask_embed.errors", "flask_embed.parts")
 LIBRARIES = ("werkzeug", "jinja2", "markupsafe", "itsdangerous")
 SHIMS = ("gevent", "tornado", "fastcgi", "cgi")
-COMMANDS = ("__main__", "cli", "config", "doctor", "probe")
+COMMANDS = ("__main__", "cli", "config", "doctor", "doctor_asking", "doctor_judging", "probe")
 #: Stands for every module of flask_embed/ that is not one of the next line.
 CORE = "the core"
 NOT_CORE = ("adapters", "middleware", "runner", "options", *SHIMS, *COMMANDS)
@@ -50,7 +50,10 @@ ADAPTERS = ("flask_embed.adapters",)
 #: What a runner is told; the runners make one, the adapters read it.
 OPTIONS = ("flask_embed.options",)
 #: What all adapters share.
-BOUNDARY = tuple(f"flask_embed.adapters.{name}" for name in ("wsgi", "front", "heads", "listeners", "logs", "workers"))
+BOUNDARY = tuple(
+    f"flask_embed.adapters.{name}"
+    for name in ("wsgi", "front", "gateway", "heads", "listeners", "logs", "threads", "workers")
+)
 #: What can stand between a front and the app.
 FIXERS = tuple(f"flask_embed.adapters.{name}" for name in ("lighttpd", "nginx", "proxy"))
 NETWORK = ("socket", "ssl", "select", "selectors", "asyncio", "threading", "multiprocessing")
@@ -60,7 +63,7 @@ def adapter(name: str, *own: str) -> Rule:
     return Rule(
         files=(f"adapters/{name}.py",),
         why="an adapter may import middleware, errors, environ, options, lifespan, wsgi, front, heads, "
-        "listeners, logs, workers, its protocol and its one library",
+        "gateway, listeners, logs, threads, workers, its protocol and its one library",
         may=(*LEAVES, *OPTIONS, *MIDDLEWARE, *BOUNDARY, "flask_embed.lifespan", *own),
     )
 
@@ -178,9 +181,15 @@ RULES = (
         "the supervisor is the standard library alone: only the child patches and imports",
         may=("flask_embed.errors", *OPTIONS, "flask_embed.adapters.listeners", "flask_embed.adapters.logs"),
     ),
+    Rule(
+        ("adapters/threads.py",),
+        "threads know nothing of what they run: the standard library alone",
+    ),
+    adapter("gateway"),
     adapter("gevent_server", "flask_embed.adapters.http1", "gevent"),
     adapter("tornado_server", "tornado"),
-    adapter("fastcgi_server", "flask_embed.adapters.fcgi_records", "flup"),
+    # A file that a web server starts over FastCGI may be asked as a CGI script, too: flup's contract.
+    adapter("fastcgi_server", "flask_embed.adapters.fcgi_records", "flask_embed.adapters.cgi_handler", "flup"),
     adapter("cgi_handler"),
     adapter("lighttpd", "flask_embed.adapters.targets"),
     adapter("nginx", "flask_embed.adapters.targets"),

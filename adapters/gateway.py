@@ -1,0 +1,73 @@
+"""CGI's meta-variables as an environ, and an answer as a CGI script writes it (RFC 3875): for FastCGI and CGI.
+
+The web server has read the request already and tells it in variables; PEP 3333 took most of their names over. What
+servers leave out, send twice or send for other purposes is put right here, so that an app sees the same behind each.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING
+from wsgiref.util import FileWrapper
+
+from flask_embed.adapters.heads import BadRequestError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+    from flask_embed.options import Options
+
+__all__ = ["cgi_head", "check_sizes", "environ_of"]
+
+_LENGTH = re.compile(r"[0-9]{1,18}")
+#: a setting of libraries (CVE-2016-5385); a body that the web server has put together; twins of variables without HTTP_
+_DROPPED = ("HTTP_PROXY", "HTTP_TRANSFER_ENCODING", "HTTP_CONTENT_LENGTH", "HTTP_CONTENT_TYPE")
+
+
+def environ_of(variables: dict[str, str]) -> WSGIEnvironment:
+    """*variables*, made an environ in place, without ``wsgi.input`` and what a server says of its processes.
+
+    Strings are latin-1. An absent SCRIPT_NAME, PATH_INFO or QUERY_STRING is empty; an empty CONTENT_LENGTH is none.
+    HTTPS or REQUEST_SCHEME tell the scheme: a client cannot set them, its headers begin with ``HTTP_``. A name with a
+    dot is no variable but a key of WSGI, and left out. :exc:`BadRequestError` for a CONTENT_LENGTH that is no number.
+    """
+    environ: WSGIEnvironment = variables
+    for name in [name for name in variables if "." in name]:
+        del environ[name]
+    for name in _DROPPED:
+        environ.pop(name, None)
+    for name in ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING"):
+        environ.setdefault(name, "")
+    for name, default in (("SERVER_NAME", "localhost"), ("SERVER_PORT", "80"), ("SERVER_PROTOCOL", "HTTP/1.1")):
+        if not environ.get(name):
+            environ[name] = default
+    length = environ.get("CONTENT_LENGTH")
+    if length == "":
+        del environ["CONTENT_LENGTH"]
+    elif length is not None and _LENGTH.fullmatch(length) is None:
+        raise BadRequestError("400 Bad Request", "CONTENT_LENGTH is no number")
+    is_secure = environ.get("HTTPS", "").lower() in ("on", "1") or environ.get("REQUEST_SCHEME") == "https"
+    environ["wsgi.url_scheme"] = "https" if is_secure else "http"
+    environ["wsgi.version"] = (1, 0)
+    environ["wsgi.errors"] = sys.stderr
+    environ["wsgi.file_wrapper"] = FileWrapper
+    return environ
+
+
+def check_sizes(environ: WSGIEnvironment, options: Options) -> None:
+    """:exc:`BadRequestError` if the request is larger than *options* allow: its target, its headers, or its body."""
+    if len(environ.get("REQUEST_URI", "")) > options.limit_line:
+        raise BadRequestError("414 URI Too Long", "the request target is too long")
+    headers = [name for name in environ if name.startswith("HTTP_")]
+    size = sum(len(name) - 1 + len(environ[name]) for name in headers)  # "HTTP_" is as long as ": " and the line break
+    if len(headers) > options.limit_header_count or size > options.limit_headers:
+        raise BadRequestError("431 Request Header Fields Too Large", "there are too many headers, or too large ones")
+    if options.limit_body is not None and int(environ.get("CONTENT_LENGTH", "0")) > options.limit_body:
+        raise BadRequestError("413 Content Too Large", "the body is larger than --limit-body")
+
+
+def cgi_head(status: str, headers: list[tuple[str, str]]) -> bytes:
+    """The head of an answer (RFC 3875 section 6.2). An app's own ``Status`` header is left out: it would be another."""
+    lines = [f"{name}: {value}\r\n" for name, value in headers if name.lower() != "status"]
+    return f"Status: {status}\r\n{''.join(lines)}\r\n".encode("latin-1")

@@ -1,0 +1,70 @@
+"""The threads that answer requests, where threads do that: Tornado and FastCGI."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Threads"]
+
+logger = logging.getLogger("flask_embed.server")
+
+
+class Threads:
+    """So many threads, started when they are needed; a job waits for a free one.
+
+    Not an executor: its threads are waited for when Python ends, however long their jobs take.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        #: how many there are; how many of them no job was given to; and how many jobs were given to none
+        self._started = self._free = self._waiting = 0
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+
+    @property
+    def are_busy(self) -> bool:
+        """Whether a job runs, or waits."""
+        with self._lock:
+            return self._free < self._started
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Have *job* run by a thread that is free, or a new one, or the next one that gets free."""
+        is_new = False
+        with self._lock:
+            # Here and not where a thread takes it: until then it would count as free for the next job, too.
+            if self._free:
+                self._free -= 1
+            elif self._started < self._most:
+                self._started += 1
+                is_new = True
+            else:
+                self._waiting += 1
+        self._jobs.put(job)
+        if is_new:
+            threading.Thread(target=self._work, name=f"wsgi-{self._started}", daemon=True).start()
+
+    def end(self) -> None:
+        """Let each thread end when no job is left."""
+        for _ in range(self._started):
+            self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                job()
+            except BaseException:
+                # sys.exit() in an app, for one: it may not end the thread.
+                logger.exception("What is no error has left an app")
+            del job
+            with self._lock:
+                if self._waiting:
+                    self._waiting -= 1
+                else:
+                    self._free += 1

@@ -1,0 +1,31 @@
+"""``python -m flask_embed.fastcgi app:app``: serve an app over FastCGI. ``--help`` lists the options."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from flask_embed.runner import main as run
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from flask_embed.runner import Serve
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    return run("fastcgi", "flup", _start, argv)
+
+
+def _start(arguments: Namespace) -> Serve:
+    from flask_embed.adapters.fastcgi_server import serve
+
+    return serve
+
+
+if __name__ == "__main__":
+    sys.exit(main())
