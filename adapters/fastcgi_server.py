@@ -46,7 +46,7 @@ from flask_embed.lifespan import lifespan
 from flask_embed.options import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from _typeshed import WriteableBuffer
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -146,7 +146,7 @@ class WSGIServer(FlupServer):  # type: ignore[misc]
         self.options = options or _options_of(bindAddress, umask)
         threads = 1 if not multithreaded else maxThreads or self.options.threads
         self._jobClass = _Connection
-        self._threadPool = _Pool(threads)
+        self._threadPool = _Pool(threads, self._go_on)
         self.capability = {"FCGI_MAX_CONNS": "1024", "FCGI_MAX_REQS": str(threads), "FCGI_MPXS_CONNS": "0"}
         #: what answers, behind the gate
         self.app = behind_front(application, self.options)
@@ -164,7 +164,7 @@ class WSGIServer(FlupServer):  # type: ignore[misc]
         self._hurry = 0
         self._last_beat = monotonic()
 
-    def run(self) -> bool:
+    def run(self) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Serve until SIGTERM, SIGINT or SIGHUP; True if it was SIGHUP, as flup has it (a file may start itself anew).
 
         Raises :exc:`~flask_embed.errors.UsageError` if it cannot listen, :exc:`SystemExit` with a line if no web server
@@ -182,7 +182,7 @@ class WSGIServer(FlupServer):  # type: ignore[misc]
 
     # flup's hooks
 
-    def _setupSocket(self) -> _Gate | None:
+    def _setupSocket(self) -> _Gate | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """What the accept loop waits for; None if it was a request to a CGI script, which is answered."""
         if self.worker is None:
             if self._bindAddress is None and not self._is_fastcgi():
@@ -282,6 +282,11 @@ class WSGIServer(FlupServer):  # type: ignore[misc]
         if is_last:
             self._exit()
 
+    def _go_on(self) -> None:
+        """A thread is free."""
+        if self.gate.is_paused:
+            self.gate.wake()
+
     def environ_of(self, request: Request) -> WSGIEnvironment:
         """The environ of a request, still without ``wsgi.input``; :exc:`BadRequestError` for what is none."""
         if request.size > request.limit:
@@ -334,14 +339,20 @@ class _Gate:
     def __init__(self, server: WSGIServer, listener: socket.socket) -> None:
         self.server = server
         self.listener = listener
+        #: whether other workers wait for the same connections
+        self.is_shared = server.options.workers > 1
         listener.setblocking(False)
         self._epoll = select.epoll()
+        if self._epoll.fileno() >= 1024:  # flup's loop waits with select()
+            raise UsageError("the app has opened more than 1,000 files before it is served")
         self._epoll.register(listener.fileno(), select.EPOLLIN)
         #: written to by signals and by other threads that want the loop to look up
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
         self._waker.setblocking(False)
         self._epoll.register(self._woken.fileno(), select.EPOLLIN)
+        #: whether new connections are left to other workers, because a request on them would have to wait
+        self.is_paused = False
         #: the connections that wait for a request
         self.quiet: dict[int, _Connection] = {}
         #: when one has last begun to wait
@@ -357,6 +368,8 @@ class _Gate:
         """The next connection; BlockingIOError where there is none, after what else was ready got its turn."""
         has_new = self.look()
         self.server._mainloopPeriodic()
+        if self.is_shared:
+            has_new = self.pause() and has_new
         if not has_new:
             raise BlockingIOError(errno.EAGAIN, "no connection")
         try:
@@ -381,6 +394,16 @@ class _Gate:
             else:
                 has_new = number == self.listener.fileno()
         return has_new
+
+    def pause(self) -> bool:
+        """Wait for new connections only while a thread is free; True if one is."""
+        threads = self.server._threadPool.threads
+        # Said before it is looked at: a thread that becomes free in between wakes the loop up.
+        was_paused, self.is_paused = self.is_paused, True
+        self.is_paused = threads.are_all_busy
+        if self.is_paused != was_paused:
+            self._epoll.modify(self.listener.fileno(), 0 if self.is_paused else select.EPOLLIN)
+        return not self.is_paused
 
     def watch(self, connection: _Connection) -> None:
         """Call its ``read()`` when it has something to read; from any thread."""
@@ -449,8 +472,8 @@ class _Gate:
 class _Pool:
     """The threads, behind the two methods that flup's accept loop calls."""
 
-    def __init__(self, most: int) -> None:
-        self.threads = Threads(most)
+    def __init__(self, most: int, freed: Callable[[], None]) -> None:
+        self.threads = Threads(most, freed)
 
     def addJob(self, job: _Connection, allowQueuing: bool = True) -> bool:
         """Begin with a new connection; none is turned away."""

@@ -18,11 +18,13 @@ logger = logging.getLogger("flask_embed.server")
 class Threads:
     """So many threads, started when they are needed; a job waits for a free one.
 
-    Not an executor: its threads are waited for when Python ends, however long their jobs take.
+    Not an executor: its threads are waited for when Python ends, however long their jobs take. *freed* is called, in the
+    thread, each time that one has become free.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, freed: Callable[[], None] | None = None) -> None:
         self._most = most
+        self._freed = freed
         self._lock = threading.Lock()
         #: how many there are; how many of them no job was given to; and how many jobs were given to none
         self._started = self._free = self._waiting = 0
@@ -33,6 +35,12 @@ class Threads:
         """Whether a job runs, or waits."""
         with self._lock:
             return self._free < self._started
+
+    @property
+    def are_all_busy(self) -> bool:
+        """Whether a job would have to wait."""
+        with self._lock:
+            return not self._free and self._started == self._most
 
     def submit(self, job: Callable[[], None]) -> None:
         """Have *job* run by a thread that is free, or a new one, or the next one that gets free."""
@@ -68,3 +76,5 @@ class Threads:
                     self._waiting -= 1
                 else:
                     self._free += 1
+            if self._freed is not None:
+                self._freed()

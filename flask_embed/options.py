@@ -28,7 +28,7 @@ class Options:
     bind: str = "127.0.0.1:5000"
     #: the prefix that the front sends in front of all paths
     prefix: str = ""
-    #: the prefix that the front has taken off all paths
+    #: the prefix that the front has taken off all paths; for the fixer ``nginx-path-info`` ``/`` says that there is none
     script_name: str = ""
     #: fixers for the front, of :data:`FIXES`; the first one sees a request first
     fix: tuple[str, ...] = ()
@@ -93,7 +93,7 @@ class Options:
 
     def start_line(self, runner: str, address: str) -> str:
         """The line that a runner prints when it is ready: what is served, where, and under which prefixes."""
-        prefix = self.script_name + self.prefix
+        prefix = self.script_name.rstrip("/") + self.prefix
         if prefix:
             address = f"{address}, below {prefix}" if address.startswith("unix:") else address[:-1] + prefix
         line = f"{self.title} is served by {runner} at {address}"

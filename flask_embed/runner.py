@@ -431,6 +431,8 @@ def _composed(arguments: argparse.Namespace, options: Options, runner: str) -> t
     app, mounts = mounted(arguments.app, arguments.mount, stripped + prefix)
     if runner != "cgi":  # it would be said with each request
         warn_of_shadowed_rules(app)
+    if script_name == "/" and "nginx-path-info" in options.fix:
+        stripped = script_name  # at the root: the fixer is not to find out where the path begins
     return app, dataclasses.replace(options, prefix=prefix, script_name=stripped, mounts=mounts)
 
 
@@ -449,9 +451,12 @@ def mounted(target: str, mounts: Sequence[str], prefix: str) -> tuple[WSGIApplic
     All are imported now; factories get *prefix*, where all of it will be, and their own.
     """
     from flask_embed.loading import load_app
-    from flask_embed.middleware.dispatcher import DispatcherMiddleware
 
     app = load_app(target, prefix)
+    if not mounts and "flask_embed.middleware.dispatcher" not in sys.modules:
+        return app, ()  # without the module, the app is none of its objects
+    from flask_embed.middleware.dispatcher import DispatcherMiddleware
+
     if mounts:
         dispatcher = DispatcherMiddleware(app)
         for mount in mounts:

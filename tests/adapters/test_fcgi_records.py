@@ -10,27 +10,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_embed.adapters.fcgi_records import ProtocolError, Records, encoded_pairs, end, finish, output, pairs
+from tests.adapters.records import (
+    ABORT,
+    BEGIN,
+    DATA,
+    END,
+    GET_VALUES,
+    PARAMS,
+    STDIN,
+    STDOUT,
+    UNKNOWN,
+    VALUES,
+    begin,
+    record,
+    stream,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BEGIN, ABORT, END, PARAMS, STDIN, STDOUT, STDERR, DATA, GET_VALUES, VALUES, UNKNOWN = range(1, 12)
 VARIABLES = {"REQUEST_METHOD": "POST", "EMPTY": "", "HTTP_COOKIE": "ü" * 300, "PATH_INFO": "/a b", "x" * 127: "y" * 128}
-
-
-def record(kind: int, content: bytes = b"", number: int = 1, padding: int = 0, version: int = 1) -> bytes:
-    """One record as a web server writes it."""
-    return struct.pack("!BBHHBx", version, kind, number, len(content), padding) + content + b"\xff" * padding
-
-
-def begin(number: int = 1, role: int = 1, flags: int = 0) -> bytes:
-    return record(BEGIN, struct.pack("!HB5x", role, flags), number)
-
-
-def stream(kind: int, content: bytes, size: int, padding: int = 0) -> bytes:
-    """A stream in records of *size*, with its end."""
-    pieces = [content[i : i + size] for i in range(0, len(content), size)]
-    return b"".join(record(kind, piece, padding=padding) for piece in [*pieces, b""])
 
 
 def whole(size: int = 65535, padding: int = 0, body: bytes = b"the body" * 9) -> bytes:
