@@ -25,14 +25,13 @@ import socket
 import sys
 import threading
 from ipaddress import ip_address, ip_network
-from struct import pack
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from flup.server.fcgi import WSGIServer as FlupServer
 from flup.server.threadedserver import ThreadedServer
 
-from flask_embed.adapters.fcgi_records import RESPONDER, ProtocolError, Records, finish, output
+from flask_embed.adapters.fcgi_records import BROKEN, RESPONDER, ProtocolError, Records, finish, output
 from flask_embed.adapters.front import behind_front
 from flask_embed.adapters.gateway import cgi_head, check_sizes, environ_of
 from flask_embed.adapters.heads import BadRequestError, refusal
@@ -722,9 +721,8 @@ class _Connection:
                 self.send("503 Service Unavailable", [("Content-Length", "0")], b"")
             return
         self.is_over = True
-        # A reset: a plain close could look like an end. (A unix socket has none.)
         with contextlib.suppress(OSError):
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack("ii", 1, 0))
+            self.sock.send(BROKEN)
 
     def transmit(self, data: bytes) -> None:
         """Send all of it; :exc:`ClientGone` if the web server does not take it, or has gone."""

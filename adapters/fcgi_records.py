@@ -26,7 +26,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-__all__ = ["RESPONDER", "ProtocolError", "Records", "Request", "encoded_pairs", "end", "finish", "output", "pairs"]
+__all__ = [
+    "BROKEN",
+    "RESPONDER",
+    "ProtocolError",
+    "Records",
+    "Request",
+    "encoded_pairs",
+    "end",
+    "finish",
+    "output",
+    "pairs",
+]
 
 #: the role (section 6) in which an app answers a request; others are an authorizer's, 2, and a filter's, 3
 RESPONDER = 1
@@ -47,6 +58,10 @@ _MOST = 65528
 _MOST_CONTROL = 4096
 #: how many records may ask for a reply on a connection before a request on it is answered
 _MOST_REPLIES = 64
+
+
+#: What no web server takes for a record. nginx takes the end of a connection for the end of an answer, but not this.
+BROKEN = _HEADER.pack(0, 0, 0, 0, 0)
 
 
 class ProtocolError(Exception):

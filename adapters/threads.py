@@ -18,8 +18,8 @@ logger = logging.getLogger("flask_embed.server")
 class Threads:
     """So many threads, started when they are needed; a job waits for a free one.
 
-    Not an executor: its threads are waited for when Python ends, however long their jobs take. *freed* is called, in the
-    thread, each time that one has become free.
+    Not an executor: its threads are waited for when Python ends, however long their jobs take. *freed* is called, in
+    the thread, each time that one has become free.
     """
 
     def __init__(self, most: int, freed: Callable[[], None] | None = None) -> None:
