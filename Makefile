@@ -72,6 +72,7 @@ bench: $(TOOLS)  ## the benchmarks against other frameworks
 
 bench-servers: $(TOOLS)  ## the runners against other servers, under the load of wrk, and what they hold
 	$(PY) -m tests.benchmarks.servers
+	$(PY) -m tests.benchmarks.fastcgi
 
 clean:  ## remove .venv, caches and what builds leave
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov

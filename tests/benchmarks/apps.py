@@ -1,12 +1,14 @@
 """The WSGI callables that the servers are measured with, and what serves them where that is not a command of its own.
 
 ``python -m tests.benchmarks.apps pywsgi 3`` serves :func:`hello` with gevent's own server on the listening socket that
-is the file descriptor 3, ``… container 3`` with Tornado's own WSGIContainer and threads.
+is the file descriptor 3, ``… container 3`` with Tornado's own WSGIContainer and threads, ``… flup PATH`` with
+flup's own threads at a unix socket.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,6 +35,12 @@ def burn(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
     number = 0
     for step in range(45_000):
         number += step
+    return hello(environ, start_response)
+
+
+def wait(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Take two seconds, and no processor."""
+    time.sleep(2)
     return hello(environ, start_response)
 
 
@@ -81,5 +89,14 @@ def _serve_with_container(fileno: int) -> None:
     asyncio.run(serve())
 
 
+def _serve_with_flup(path: str) -> None:
+    from flup.server.fcgi import WSGIServer
+
+    WSGIServer(hello, bindAddress=path).run()
+
+
 if __name__ == "__main__":
-    {"pywsgi": _serve_with_pywsgi, "container": _serve_with_container}[sys.argv[1]](int(sys.argv[2]))
+    if sys.argv[1] == "flup":
+        _serve_with_flup(sys.argv[2])
+    else:
+        {"pywsgi": _serve_with_pywsgi, "container": _serve_with_container}[sys.argv[1]](int(sys.argv[2]))

@@ -125,15 +125,21 @@ def compare(
     """A table of requests per second; *targets* are the ratios of the first contender to others."""
     with contextlib.ExitStack() as stack:
         servers = {name: stack.enter_context(serving(command)) for name, command in contenders.items()}
-        for server in servers.values():
-            requests_per_second(server, 1)
-        rounds = [
-            {name: requests_per_second(server, headers=headers) for name, server in servers.items()}
-            for _ in range(ROUNDS)
-        ]
-    first = next(iter(contenders))
+        compare_running(title, servers, targets, headers)
+
+
+def compare_running(
+    title: str, servers: dict[str, Server], targets: dict[str, float], headers: Sequence[str] = ()
+) -> None:
+    """The same table, of servers that are up."""
+    for server in servers.values():
+        requests_per_second(server, 1)
+    rounds = [
+        {name: requests_per_second(server, headers=headers) for name, server in servers.items()} for _ in range(ROUNDS)
+    ]
+    first = next(iter(servers))
     print(f"\n{title:<44}{'requests/s':>12}{'ratio':>10}{'target':>10}")
-    for name in contenders:
+    for name in servers:
         rate = statistics.median(one[name] for one in rounds)
         if name == first:
             print(f"{name:<44}{rate:>12.0f}")
