@@ -34,6 +34,7 @@ from tests.adapters.records import (
     record,
 )  # fmt: skip
 from tests.adapters.test_fcgi_records import FAULTS
+from tests.runners.test_readme import block
 from tests.serving import DEADLINE, Runner, environment, fails, serving
 
 if TYPE_CHECKING:
@@ -606,16 +607,8 @@ def test_a_list_that_is_none_is_told(folder: Path) -> None:
 # What web servers start
 
 
-FILE = (
-    f"#!{sys.executable} -Werror"
-    + """
-from flask_embed.adapters.fastcgi_server import WSGIServer
-from fcgi_app import app
-
-if __name__ == "__main__":
-    WSGIServer(app, maxThreads=3).run()
-"""
-)
+#: the README's, for this app and this Python
+FILE = block("FastCGI").replace("/usr/bin/env python3", f"{sys.executable} -Werror").replace("shop", "fcgi_app")
 
 
 @contextlib.contextmanager

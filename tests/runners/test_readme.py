@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from tornado.web import RequestHandler
 from werkzeug.test import Client
 
 from flask_embed import Flask
+from tests.adapters.records import Peer
 from tests.serving import DEADLINE, ROOT, environment, serving
 
 if TYPE_CHECKING:
@@ -97,6 +99,21 @@ def test_the_runners_commands_serve(tmp_path: Path) -> None:
         with serving(runner_name, *arguments, cwd=tmp_path) as runner:
             for path, body in answers.items():
                 assert runner.get(path)[2] == body
+
+
+def test_the_commands_of_fastcgi_serve(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(block("Ten lines"))
+    commands = re.findall(r"^python -m flask_embed\.fastcgi (.+)$", block("FastCGI", "sh"), re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        arguments = command.replace("/run/shop", str(tmp_path)).replace("www-data", str(os.getgid())).split()
+        # An address of this machine: the README's belongs to another one.
+        arguments = [re.sub(r"^(127\.0\.0\.1|10\.0\.0\.2):\d+$", "127.0.0.1:0", argument) for argument in arguments]
+        arguments = [argument.replace("10.0.0.1", "127.0.0.1") for argument in arguments]
+        with serving("fastcgi", *arguments, cwd=tmp_path) as runner:
+            with Peer(runner.path or (runner.host, runner.port)) as peer:
+                assert peer.ask("/").body == b"Hello World!"
+            assert runner.stop() == 0
 
 
 def test_the_commands_that_look_into_mounts_answer(tmp_path: Path) -> None:
