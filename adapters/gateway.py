@@ -68,6 +68,11 @@ def check_sizes(environ: WSGIEnvironment, options: Options) -> None:
 
 
 def cgi_head(status: str, headers: list[tuple[str, str]]) -> bytes:
-    """The head of an answer (RFC 3875 section 6.2). An app's own ``Status`` header is left out: it would be another."""
-    lines = [f"{name}: {value}\r\n" for name, value in headers if name.lower() != "status"]
+    """The head of an answer (RFC 3875 section 6.2).
+
+    An app's own ``Status`` header is left out: it would be another. So is a ``Location`` with the status 200, where it
+    means nothing (RFC 9110 section 10.2.2): Apache would answer with what is at that place (section 6.2.2).
+    """
+    left_out = ("status", "location") if status.startswith("200") else ("status",)
+    lines = [f"{name}: {value}\r\n" for name, value in headers if name.lower() not in left_out]
     return f"Status: {status}\r\n{''.join(lines)}\r\n".encode("latin-1")

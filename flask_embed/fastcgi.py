@@ -18,7 +18,7 @@ __all__ = ["main"]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
-    return run("fastcgi", "flup", _start, argv)
+    return run("fastcgi", ("flup",), _start, argv)
 
 
 def _start(arguments: Namespace) -> Serve:

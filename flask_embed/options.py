@@ -28,7 +28,7 @@ class Options:
     bind: str = "127.0.0.1:5000"
     #: the prefix that the front sends in front of all paths
     prefix: str = ""
-    #: the prefix that the front has taken off all paths; for the fixer ``nginx-path-info`` ``/`` says that there is none
+    #: the prefix that the front has taken off all paths; ``/`` tells the fixer ``nginx-path-info`` that there is none
     script_name: str = ""
     #: fixers for the front, of :data:`FIXES`; the first one sees a request first
     fix: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from flask_embed.errors import PrefixError, UsageError
 from flask_embed.options import FIXES, LOG_LEVELS, Options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from _typeshed.wsgi import WSGIApplication
 
@@ -36,12 +36,18 @@ class Serve(Protocol):
     def __call__(self, app: WSGIApplication, options: Options, worker: Worker | None = None, /) -> None: ...
 
 
-def main(runner: str, extra: str, start: Callable[[argparse.Namespace], Serve], argv: Sequence[str] | None) -> int:
+def main(
+    runner: str,
+    libraries: Collection[str],
+    start: Callable[[argparse.Namespace], Serve],
+    argv: Sequence[str] | None,
+) -> int:
     """Serve what the command line says; returns the exit status.
 
-    *start* prepares the process (patches it, where that is needed) and imports the adapter's ``serve``; it runs in the
-    process that is going to serve, before the app is imported there. A fault of whoever typed the command is one line
-    on stderr and the status 2; what the app's own module raises is passed on with its traceback.
+    *libraries* are those of the runner's extra. *start* prepares the process (patches it, where that is needed) and
+    imports the adapter's ``serve``; it runs in the process that is going to serve, before the app is imported there.
+    A fault of whoever typed the command is one line on stderr and the status 2; what the app's own module raises is
+    passed on with its traceback.
     """
     parser = _parser(runner)
     arguments = parser.parse_args(argv)
@@ -56,7 +62,7 @@ def main(runner: str, extra: str, start: Callable[[argparse.Namespace], Serve], 
 
             changes = Changes()
         try:
-            serve = _imported(lambda: start(arguments), extra)
+            serve = _imported(lambda: start(arguments), runner, libraries)
             app, served = _composed(arguments, options, runner)
         except (Exception, SystemExit) as error:
             mistyped = isinstance(error, UsageError | PrefixError)
@@ -353,8 +359,8 @@ def _default_bind(runner: str) -> str:
 
     if not is_listening(0):
         raise UsageError(
-            "say with --bind where the web server finds it: unix:PATH or 127.0.0.1:PORT (it may be left out where a web "
-            "server starts this, and hands its socket over)"
+            "say with --bind where the web server finds it: unix:PATH or 127.0.0.1:PORT (it may be left out where a "
+            "web server starts this, and hands its socket over)"
         )
     return "fd://0"
 
@@ -405,13 +411,14 @@ def _check_pid_file(path: str) -> None:
     raise UsageError(f"--pid {path}: the process {found} in it is still running; if that is no server, remove the file")
 
 
-def _imported(start: Callable[[], Serve], extra: str) -> Serve:
+def _imported(start: Callable[[], Serve], extra: str, libraries: Collection[str]) -> Serve:
     try:
         return start()
     except ModuleNotFoundError as error:
-        if error.name != extra:
+        if error.name not in libraries:
             raise
-    raise UsageError(f'{extra} is not installed: pip install "flask-embed[{extra}]"')
+        missing = error.name
+    raise UsageError(f'{missing} is not installed: pip install "flask-embed[{extra}]"')
 
 
 def _composed(arguments: argparse.Namespace, options: Options, runner: str) -> tuple[WSGIApplication, Options]:

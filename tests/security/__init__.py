@@ -25,11 +25,10 @@ Promises that have no test here, or not all of it:
 130         its remove(); here any teardown function
 131 to 143  bytes on the wire: the files of tests/wire, through each runner in tests/runners/test_wire.py, and what
             takes time in tests/runners/test_connections.py and tests/servers/test_load.py
-144, 146,   in tests/runners/test_workers.py and test_gevent.py, tests/adapters/test_listeners.py
+144, 146,   in tests/runners/test_workers.py, test_gevent.py and test_fastcgi.py, tests/adapters/test_listeners.py
 147
-148, 149    FastCGI
-151, 152    CGI and FastCGI
-155         FastCGI; here the runners on gevent and Tornado
+148, 149    in tests/runners/test_fastcgi.py
+151, 152    in tests/adapters/test_cgi.py and tests/runners/test_cgi.py, for FastCGI in tests/runners/test_fastcgi.py
 158, 159    the runners and the debugger of werkzeug
 160         the gate refuses another wsgi.url_scheme, in tests/middleware/test_strict.py; ProxyFix takes no other, in
             tests/adapters/test_proxy.py; here only that no header sets it

@@ -274,16 +274,37 @@ def test_row_153_the_command_shows_the_traceback_of_the_module(folder: Path) -> 
     present("of the module itself", run.stderr)
 
 
+NOT_INSTALLED = """
+import sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "MISSING":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Finder())
+"""
 WITHOUT = "import sys; sys.modules[{missing!r}] = None; "
 
 
-def test_row_155_a_server_that_is_not_installed_is_told_in_one_line(folder: Path) -> None:
-    script = WITHOUT + "from flask_embed.gevent import main; sys.exit(main(['good_site:app']))"
+@pytest.mark.parametrize(
+    ("runner", "missing", "extra"),
+    [
+        ("gevent", "gevent", "gevent"),
+        ("gevent", "httptools", "gevent"),
+        ("tornado", "tornado", "tornado"),
+        ("fastcgi", "flup", "fastcgi"),
+    ],
+)
+def test_row_155_a_server_that_is_not_installed_is_told_in_one_line(
+    folder: Path, runner: str, missing: str, extra: str
+) -> None:
+    command = "main(['good_site:app', '--bind', '127.0.0.1:0'])"
+    script = f"{NOT_INSTALLED}from flask_embed.{runner} import main; sys.exit({command})"
 
-    run = python("-c", script.format(missing="gevent"), cwd=folder)
+    run = python("-c", script.replace("MISSING", missing), cwd=folder)
 
     equal((run.returncode, run.stdout, len(run.stderr.splitlines())), (2, "", 1))
-    present("flask-embed[gevent]", run.stderr)
+    present(f"{missing} is not installed", run.stderr)
+    present(f"flask-embed[{extra}]", run.stderr)
 
 
 @pytest.mark.parametrize("missing", ["gevent", "tornado", "flup", "sqlalchemy", "httptools"])

@@ -1,0 +1,385 @@
+"""Answer the one request that a web server has started this process for: CGI (RFC 3875).
+
+The request is in the variables of the environment and on stdin, the answer goes to stdout. Both descriptors are taken
+away first: what an app, a C library or a child process prints lands in the error log, and what reads stdin does not
+take the body of the request.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import signal
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+from flask_embed.adapters.front import behind_front
+from flask_embed.adapters.gateway import cgi_head, check_sizes, environ_of
+from flask_embed.adapters.heads import BadRequestError, refusal
+from flask_embed.adapters.wsgi import BodyError, ClientGone, respond
+from flask_embed.environ import readable
+from flask_embed.lifespan import lifespan
+from flask_embed.options import Options
+
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import BinaryIO
+
+    from _typeshed import ReadableBuffer, WriteableBuffer
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+    from flask_embed.adapters.workers import Worker
+    from flask_embed.adapters.wsgi import Log
+
+__all__ = ["NO_REQUEST", "CGIHandler", "serve"]
+
+logger = logging.getLogger("flask_embed.server")
+
+#: for whoever starts it by hand
+NO_REQUEST = (
+    "REQUEST_METHOD is not set: a web server starts this once for each request; "
+    "to try it by hand, put REQUEST_METHOD=GET PATH_INFO=/ in front of the command"
+)
+_READ = 64 * 1024
+#: as much can be written to what poll() has called writable (PIPE_BUF)
+_NEVER_WAITS = 4096
+
+
+def serve(app: WSGIApplication, options: Options | None = None, worker: Worker | None = None) -> None:
+    """Answer the request of this process with *app*: ``CGIHandler(options).run(app)``. There is never a *worker*."""
+    CGIHandler(options).run(app)
+
+
+class CGIHandler:
+    """Answers one request, the one that the environment tells of; stands in for :class:`wsgiref.handlers.CGIHandler`.
+
+    A whole script::
+
+        from flask_embed.adapters.cgi_handler import CGIHandler
+        from yourapplication import app
+
+        CGIHandler().run(app)
+
+    From when it is made, descriptor 1 leads to where 2 leads, descriptor 0 is empty, and HTTP_PROXY is not in the
+    environment any more: a client can set it, and libraries take it for a setting of theirs (CVE-2016-5385). Make it
+    before the app is imported if that starts other programs. The descriptors may be pipes, files or sockets.
+
+    Of *options* those for the front, the limits and ``access_logfile`` count. The arguments of the command do not:
+    where a query has no ``=``, servers turn it into arguments (RFC 3875 section 4.4). Scripts whose names begin with
+    ``nph-``, which answer in HTTP itself (section 5), are not supported.
+    """
+
+    def __init__(self, options: Options | None = None) -> None:
+        self.options = options or Options()
+        os.environ.pop("HTTP_PROXY", None)
+        self._stdin, stdout = _taken()
+        #: whether the web server has all of the body behind it
+        self._is_file = stat.S_ISREG(os.fstat(self._stdin).st_mode)
+        self._method = os.environ.get("REQUEST_METHOD")
+        self._answer = _Answer(stdout, self._method)
+        #: whether SIGTERM ends what runs
+        self._is_answering = False
+
+    def run(self, app: WSGIApplication) -> None:
+        """Answer the request with *app*, between its startup and its shutdown functions; call it once.
+
+        Returns when the answer was sent, or when nobody is there any more to take it. SystemExit where it had to be
+        cut off (status 1), where the web server has sent SIGTERM (143), and where there is no request (2), which one
+        line on stderr tells. :exc:`~flask_embed.errors.UsageError` for *options* that cannot be.
+        """
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.refuse)  # where an exception is on its way
+            if self._method is None:
+                print(f"{os.path.basename(sys.argv[0]) or 'CGIHandler'}: {NO_REQUEST}", file=sys.stderr, flush=True)
+                raise SystemExit(2)
+            log = None
+            if self.options.access_logfile is not None:
+                from flask_embed.adapters.logs import AccessLog
+
+                log = AccessLog(self.options.access_logfile)
+                stack.callback(log.close)
+            app = behind_front(app, self.options)
+            if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+                with contextlib.suppress(ValueError):  # a thread other than the main one may not
+                    stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, self._terminated))
+            self._is_answering = True
+            try:
+                with lifespan(app):
+                    try:
+                        self._respond(app, log)
+                    finally:
+                        self._is_answering = False
+            except _TerminatedError:
+                raise SystemExit(128 + signal.SIGTERM) from None
+        if self._answer.is_cut:
+            raise SystemExit(1)
+
+    def close(self) -> None:
+        """End the answer, in a process that goes on. One that ends leaves it to its end, and keeps its last words.
+
+        Web servers end a script that has ended its answer, be it in the middle of what it has still to write.
+        """
+        os.close(self._stdin)
+        self._answer.close()
+
+    def refuse(self) -> None:
+        """Answer 500 if there is a request and nothing was answered so far: for who has found no app to call."""
+        self._answer.refuse()
+
+    def _respond(self, app: WSGIApplication, log: Log | None) -> None:
+        variables = {name.decode("latin-1"): value.decode("latin-1") for name, value in os.environb.items()}
+        coding = variables.get("HTTP_TRANSFER_ENCODING")
+        try:
+            environ = environ_of(variables)
+            check_sizes(environ, self.options)
+            length = _length(environ, coding)
+        except BadRequestError as error:
+            self._refuse(variables, error, log)
+            return
+        raw = _Body(self._stdin, length, self.options.limit_body)
+        if not self._is_file:
+            self._answer.body = raw
+        with io.BufferedReader(raw, _READ) as body:
+            environ["wsgi.input"] = body
+            environ["wsgi.input_terminated"] = True
+            environ["wsgi.multithread"] = False
+            environ["wsgi.multiprocess"] = True
+            environ["wsgi.run_once"] = True
+            try:
+                respond(app, environ, self._answer, log)
+            except SystemExit:
+                # sys.exit() in an app: it ends no server elsewhere.
+                logger.exception("What is no error has left an app")
+            self._let_go(raw)
+
+    def _refuse(self, environ: WSGIEnvironment, error: BadRequestError, log: Log | None) -> None:
+        """Answer what is no request."""
+        logger.warning("Refused a request from %s: %s", readable(environ.get("REMOTE_ADDR") or "-"), error)
+        headers, body = refusal(error.status, environ["REQUEST_METHOD"])
+        if log is not None:
+            log.write(environ, error.status, len(body))
+        with contextlib.suppress(ClientGone):
+            self._answer.send(error.status, headers, body)
+        length = environ.get("CONTENT_LENGTH", "")
+        is_number = length.isascii() and length.isdigit() and len(length) <= 18
+        self._let_go(_Body(self._stdin, int(length) if is_number else 0, None))
+
+    def _terminated(self, number: int, frame: FrameType | None) -> None:
+        """SIGTERM: the web server waits no longer. What shuts the app down is not disturbed."""
+        if self._is_answering:
+            self._is_answering = False
+            raise _TerminatedError
+
+    def _let_go(self, body: _Body) -> None:
+        """Take the rest of the body from the web server, which else may give up the answer with it (Apache does)."""
+        if not self._is_file and not self._answer.is_over:
+            body.drain()
+
+
+class _TerminatedError(BaseException):
+    """The web server has ended the request: nothing that an app should catch."""
+
+
+class _Answer:
+    """Where the answer goes: the writer for :func:`~flask_embed.adapters.wsgi.respond`."""
+
+    def __init__(self, fileno: int, method: str | None) -> None:
+        self._fileno = fileno
+        #: that of the request, None where there is none
+        self._method = method
+        #: what the web server may have to get rid of before it takes the answer
+        self.body: _Body | None = None
+        #: the head of an answer whose body has not begun
+        self._unsent = b""
+        self._has_begun = self._is_gone = False
+        #: whether it ends before its end, with somebody there to see that
+        self.is_cut = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended before its end."""
+        return self._is_gone or self.is_cut
+
+    def send(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        head = cgi_head(status, headers)
+        if len(body) < _READ:
+            self._transmit(head + body)
+        else:
+            self._transmit(head)
+            self._transmit(body)
+
+    def start(self, status: str, headers: list[tuple[str, str]]) -> None:
+        self._unsent = cgi_head(status, headers)
+
+    def write(self, data: bytes) -> None:
+        if self._unsent:
+            data, self._unsent = self._unsent + data, b""
+        self._transmit(data)
+
+    def end(self) -> None:
+        if self._unsent:
+            self._transmit(self._unsent)
+
+    def cut(self) -> None:
+        """Send no more; or a 500, where nothing was sent. Otherwise only a Content-Length shows that there was more."""
+        if self._has_begun:
+            self.is_cut = not self._is_gone
+        self.refuse()
+
+    def refuse(self) -> None:
+        """Send a 500 if nothing was sent."""
+        if not self._has_begun and self._method is not None:
+            status = "500 Internal Server Error"
+            with contextlib.suppress(ClientGone):
+                self.send(status, *refusal(status, self._method))
+
+    def close(self) -> None:
+        os.close(self._fileno)
+
+    def _transmit(self, data: ReadableBuffer) -> None:
+        self._has_begun = True
+        rest = memoryview(data)
+        try:
+            while rest:
+                part = rest
+                if self.body is not None and self.body.is_open:
+                    part = rest[:_NEVER_WAITS]
+                    self.body.make_way(self._fileno)
+                rest = rest[os.write(self._fileno, part) :]
+        except OSError as error:
+            self._is_gone = True
+            if not isinstance(error, BrokenPipeError | ConnectionResetError):
+                logger.error("The answer cannot be written: %s", error.strerror)
+            raise ClientGone from None
+
+
+class _Body(io.RawIOBase):
+    """The body of the request: *length* bytes of stdin, or all of it where that is None.
+
+    Apache takes nothing of the answer before it has handed over the body. So where an answer has to wait, what there is
+    of the body moves to a temporary file, from which the app may still read it.
+    """
+
+    def __init__(self, fileno: int, length: int | None, limit: int | None) -> None:
+        super().__init__()
+        self._fileno = fileno
+        self._left = length
+        #: what may still come where nobody has told the length
+        self._allowed = limit
+        #: why there is no more
+        self._fault: BodyError | None = None
+        #: whether there can be more on stdin
+        self.is_open = length != 0
+        #: what was read before the app has asked for it, and how much of that there is to read
+        self._moved: BinaryIO | None = None
+        self._waiting = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        room = memoryview(buffer)
+        if self._moved is not None and self._waiting:
+            self._moved.seek(-self._waiting, os.SEEK_END)
+            count = os.readv(self._moved.fileno(), [room[: self._waiting]])
+            self._waiting -= count
+            return count
+        if self._fault is not None:
+            raise self._fault
+        return self._take(room) if self.is_open else 0
+
+    def make_way(self, fileno: int) -> None:
+        """Return when *fileno* can be written to, or the body is at its end; what comes of it meanwhile is kept."""
+        import select
+
+        poll = select.poll()
+        poll.register(fileno, select.POLLOUT)
+        poll.register(self._fileno, select.POLLIN)
+        while self.is_open and fileno not in dict(poll.poll()):
+            if self._moved is None:
+                import tempfile
+
+                self._moved = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  closed with the body
+            part = bytearray(_READ)
+            with contextlib.suppress(BodyError):
+                count = self._take(memoryview(part))
+                self._moved.seek(0, os.SEEK_END)
+                self._moved.write(part[:count])
+                self._waiting += count
+
+    def drain(self) -> None:
+        """Read what is left on stdin, for nobody."""
+        room = memoryview(bytearray(_READ))
+        while self.is_open:
+            with contextlib.suppress(BodyError):
+                self._take(room)
+
+    def close(self) -> None:
+        self.is_open = False
+        if self._moved is not None:
+            self._moved.close()
+        super().close()
+
+    def _take(self, room: memoryview) -> int:
+        """Read from stdin; 0 at the end of the body, a BodyError where it is none."""
+        if self._left is not None:
+            room = room[: self._left]
+        try:
+            count = os.readv(self._fileno, [room])
+        except ConnectionResetError:
+            self.is_open = False
+            raise self._failed("400 Bad Request", "the client has left before the end of its body") from None
+        if self._left is not None:
+            if not count:
+                self.is_open = False
+                raise self._failed("400 Bad Request", f"the body ended {self._left} bytes before its CONTENT_LENGTH")
+            self._left -= count
+            self.is_open = self._left > 0
+        else:
+            self.is_open = count > 0
+            if self._allowed is not None:
+                self._allowed -= count
+                if self._allowed < 0:
+                    raise self._failed("413 Content Too Large", "the body is larger than --limit-body")
+        return count
+
+    def _failed(self, status: str, reason: str) -> BodyError:
+        self._fault = BodyError(status, reason)
+        return self._fault
+
+
+def _length(environ: WSGIEnvironment, coding: str | None) -> int | None:
+    """How many bytes of stdin are the body; None for all of it.
+
+    Without CONTENT_LENGTH there is none (RFC 3875 section 4.1.2). Apache's mod_cgi and mod_cgid make an exception of a
+    body that came in chunks: they pass on the coding's name and the bytes without it, and then close stdin.
+    """
+    if "CONTENT_LENGTH" in environ:
+        return int(environ["CONTENT_LENGTH"])
+    if not coding:
+        return 0
+    if coding.strip(" \t").lower() != "chunked":
+        raise BadRequestError("501 Not Implemented", "a transfer coding that is not chunked")
+    return None
+
+
+def _taken() -> tuple[int, int]:
+    """Copies of the descriptors 0 and 1 that no child gets; 0 is empty from now on, and 1 leads to where 2 leads.
+
+    One that the process was started without is /dev/null.
+    """
+    while (nothing := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    stdin, stdout = os.dup(0), os.dup(1)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    os.close(nothing)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # as stderr is: a web server may end the process at any time
+    for fileno in (stdin, stdout):
+        if not os.get_blocking(fileno):  # as some servers leave a socket
+            os.set_blocking(fileno, True)
+    return stdin, stdout

@@ -1,0 +1,62 @@
+"""``python -m flask_embed.cgi app:app``: answer the one request that a web server has started the process for.
+
+``--help`` lists the options.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from flask_embed.errors import UsageError
+from flask_embed.runner import main_once as run
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from _typeshed.wsgi import WSGIApplication
+
+    from flask_embed.adapters.cgi_handler import CGIHandler
+    from flask_embed.options import Options
+    from flask_embed.runner import Serve
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status. Where there is no app to call, the client gets a plain 500."""
+    handlers: list[CGIHandler] = []
+
+    def start(arguments: Namespace) -> Serve:
+        handlers.append(_handler())
+        return serve
+
+    def serve(app: WSGIApplication, options: Options, worker: object = None) -> None:
+        handlers[0].options = options
+        handlers[0].run(app)
+
+    has_failed = True
+    try:
+        status = run("cgi", start, argv)
+        has_failed = status != 0
+        return status
+    except SystemExit as ending:
+        has_failed = bool(ending.code) or bool(handlers)  # else it was --help or --version
+        raise
+    finally:
+        if has_failed and "REQUEST_METHOD" in os.environ:
+            (handlers[0] if handlers else _handler()).refuse()
+
+
+def _handler() -> CGIHandler:
+    from flask_embed.adapters.cgi_handler import NO_REQUEST, CGIHandler
+
+    if "REQUEST_METHOD" not in os.environ:
+        raise UsageError(NO_REQUEST)
+    return CGIHandler()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
