@@ -22,9 +22,13 @@ PROCESSES := tests/packaging $(patsubst %,tests/security/test_%.py,command_line 
 	$(patsubst %,tests/runners/test_%.py,readme cli mounting tornado_host)
 # These need real servers or other frameworks, start many processes, or are no tests.
 MANY_PROCESSES := tests/runners $(patsubst %,tests/adapters/test_%.py,tornado workers reload)
+# These compare with another implementation, or with a rule, in many examples.
+DIFFERENCES := $(wildcard tests/core/test_*_differential.py tests/core/test_*_properties.py) \
+	$(patsubst %,tests/adapters/test_%.py,http1_h11 http1_properties)
 IN_PROCESS := $(patsubst %,--ignore=%,$(PROCESSES) $(MANY_PROCESSES) tests/reference tests/servers tests/guests tests/benchmarks)
 
-.PHONY: help demo test test-here test-processes test-reference test-servers lint bench bench-servers clean
+.PHONY: help demo test test-here test-processes test-reference test-servers test-fronts test-many-processes test-differences test-thorough \
+	test-guests lint bench bench-servers clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -50,13 +54,26 @@ test-processes:
 test-reference:
 	@$(PYTEST) --quiet tests/reference
 
+# What compares times comes first and alone, then the others, two at a time, those that take longest first.
 test-servers: $(TOOLS) $(GUESTS)/ready  ## what takes long: real web servers, browser, other frameworks, many examples; with CI set, none may be missing
-	$(PYTEST) -m "timing and not thorough" tests/security tests/adapters tests/middleware
-	$(PYTEST) -m "not thorough" --numprocesses=2 --dist=loadfile $(MANY_PROCESSES)
-	$(PYTEST) tests/servers
-	$(GUESTS)/bin/python -m pytest tests/guests
-	$(PYTEST) -m thorough tests/security tests/runners
-	THOROUGH=1 $(PYTEST) --numprocesses=2 --timeout=300 $(wildcard tests/core/test_*_differential.py tests/core/test_*_properties.py) tests/adapters/test_http1_h11.py tests/adapters/test_http1_properties.py
+	@$(PYTEST) -m "timing and not thorough" tests/security tests/adapters tests/middleware
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going \
+		test-fronts test-many-processes test-differences test-thorough test-guests
+
+test-fronts:
+	+@$(PYTEST) tests/servers
+
+test-many-processes:
+	@$(PYTEST) --quiet -m "not thorough" $(MANY_PROCESSES)
+
+test-differences:
+	@THOROUGH=1 $(PYTEST) --quiet --timeout=300 $(DIFFERENCES)
+
+test-thorough:
+	@$(PYTEST) --quiet -m thorough tests/security tests/runners
+
+test-guests:
+	@$(GUESTS)/bin/python -m pytest --quiet tests/guests
 
 lint: $(TOOLS) $(GUESTS)/ready  ## ruff, mypy and basedpyright
 	$(PY) -m ruff check

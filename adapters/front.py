@@ -25,14 +25,16 @@ def behind_front(app: WSGIApplication, options: Options) -> WSGIApplication:
     A request goes through what the options ask for: the fixers for the front, ProxyFix, the strict gate (always), the
     prefix that the front has stripped, the prefix that it sends. So the gate judges what the fixers made, and no
     prefix is compared with a path that the gate would refuse. The fixer ``nginx-path-info`` puts the stripped prefix
-    in its place itself. :exc:`~flask_embed.errors.PrefixError` or :exc:`~flask_embed.errors.UsageError` for an option
-    that cannot be.
+    in its place itself. An app whose class has the method ``flask_embed_gate(app)`` brings its own gate: the probe
+    does, which is to see what others are spared. :exc:`~flask_embed.errors.PrefixError` or
+    :exc:`~flask_embed.errors.UsageError` for an option that cannot be.
     """
+    served, own_gate = app, getattr(type(app), "flask_embed_gate", None)
     if options.prefix:
         app = PrefixMiddleware(app, options.prefix)
-    if options.script_name and "nginx-path-info" not in options.fix:
+    if options.script_name.strip("/") and "nginx-path-info" not in options.fix:
         app = PrefixMiddleware(app, options.script_name, "stripped")
-    app = StrictEnviron(app)
+    app = StrictEnviron(app) if own_gate is None else own_gate(served, app)
     if options.trust_proxy:
         if not options.forwarded_allow_ips:
             raise UsageError("--trust-proxy without a peer in --forwarded-allow-ips counts nobody; name the proxies")

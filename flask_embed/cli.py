@@ -108,6 +108,97 @@ def explain(url: str, app: str, mounts: tuple[str, ...], prefix: str, chdir: str
         raise UsageError(str(error)) from None
 
 
+@main.command(cls=_Command)
+@click.argument("url")
+@click.option("--json", "as_json", is_flag=True, help="Print an object for scripts.")
+@click.option("--timeout", default=10.0, show_default=True, metavar="SECONDS", help="For each request.")
+@click.option(
+    "--needs",
+    multiple=True,
+    metavar="CHECK",
+    help="A note about this is a fault, may be repeated: authorization, chunked, encoded-slash, slashes, streaming.",
+)
+@click.pass_context
+def doctor(ctx: click.Context, url: str, as_json: bool, timeout: float, needs: tuple[str, ...]) -> None:
+    """Say what the web server at URL does to requests on their way to the app, and which line to change.
+
+    \b
+    export FLASK_EMBED_PROBE_TOKEN=$(python3 -c "import secrets; print(secrets.token_urlsafe())")
+    python -m flask_embed.fastcgi flask_embed.probe:app --bind unix:/run/shop/app.sock
+    flask-embed doctor https://example.com/shop
+
+    The probe stands where the app stands otherwise: the same runner, the same options. URL is the public address, with
+    the prefix that the app is to have. Exit status 0 without a fault, 1 with one, 2 if the probe does not answer.
+    """
+    import json
+    import shutil
+
+    from flask_embed.doctor import examine
+    from flask_embed.doctor_asking import UnreachableError
+    from flask_embed.doctor_judging import NEEDS
+
+    try:
+        for need in needs:
+            if need not in NEEDS:
+                raise UsageError(f"--needs {need!r}: there are {', '.join(NEEDS)}")
+        diagnosis = examine(url, timeout, needs)
+    except UsageError as error:
+        if as_json:
+            kind = error.kind if isinstance(error, UnreachableError) else "usage"
+            click.echo(json.dumps({"url": url, "ok": False, "error": kind, "message": str(error)}))
+        raise
+    if as_json:
+        click.echo(json.dumps(diagnosis.as_json(), indent=2))
+    else:
+        colours = {"ok": "green", "note": "yellow", "fault": "red"}
+        width = min(shutil.get_terminal_size((100, 0)).columns, 110)
+        for line in diagnosis.lines(width, lambda text, level: click.style(text, fg=colours[level], bold=True)):
+            click.echo(line)
+    ctx.exit(1 if diagnosis.faults else 0)
+
+
+@main.command(cls=_Command)
+@click.argument("server", type=click.Choice(["nginx", "lighttpd", "apache", "systemd"]))
+@click.option("--app", required=True, metavar="APP", help="module:attribute or module:factory().")
+@click.option("--prefix", default="", metavar="/PREFIX", help="Where the app is (default: at the root).")
+@click.option("--via", type=click.Choice(["fastcgi", "http", "spawn", "cgi", "wsgi"]), help="(default: fastcgi)")
+@click.option("--runner", type=click.Choice(["gevent", "tornado"]), help="What speaks HTTP; says --via http as well.")
+@click.option("--socket", metavar="PATH", help="The unix socket at which the runner listens.")
+@click.option("--tcp", multiple=True, metavar="HOST:PORT", help="Or the port; repeat it for several machines.")
+@click.option("--web-server", metavar="LIST", help="Addresses of the web server, for runners on other machines.")
+@click.option("--script", metavar="FILE", help="What the web server starts: with --via spawn, cgi or wsgi.")
+@click.option("--server-name", metavar="NAME", help="The domain (default: any).")
+@click.option("--listen", metavar="[HOST:]PORT", help="Of the web server (default: 80).")
+@click.option("--static", metavar="DIR", help="A folder that the web server serves itself.")
+@click.option("--static-url", default="/static", metavar="PATH", help="Where, below the prefix (default: /static).")
+@click.option("--max-body", default="16m", metavar="SIZE", help="Of a request: 64k, 1g, none (default: 16m).")
+@click.option("-w", "--workers", default=1, metavar="N", help="How many processes answer (default: 1).")
+@click.option("--chdir", metavar="DIR", help="The folder of the app (default for what is started: this one).")
+@click.option("--python", metavar="FILE", help="The Python that has it (default for what is started: this one).")
+@click.option("--user", default="www-data", metavar="NAME", help="As whom the app runs: systemd, wsgi.")
+@click.option("--group", default="www-data", metavar="NAME", help="The group of the web server.")
+def config(server: str, via: str | None, runner: str | None, **values: Any) -> None:
+    """Print the configuration of a web server, or of systemd, for an app and the runner that belongs to it.
+
+    \b
+    flask-embed config nginx --app shop:app --prefix /shop --socket /run/shop.sock
+    flask-embed config nginx --app shop:app --tcp 10.0.0.2:9000 --tcp 10.0.0.3:9000 --web-server 10.0.0.1
+    flask-embed config lighttpd --app shop:app --runner gevent --tcp 127.0.0.1:8000
+    flask-embed config apache --app shop:app --via wsgi --script /srv/shop/shop.wsgi
+    flask-embed config systemd --app shop:app --socket /run/shop.sock --chdir /srv/shop
+
+    The first comment is the command that has to run for it. The app is reached --via fastcgi or http, which that
+    command serves; spawn, FastCGI processes that lighttpd or Apache start (mod_fcgid); cgi, a process for each
+    request; wsgi, Apache's mod_wsgi.
+    """
+    from flask_embed.config import Deployment, render
+
+    deployment = Deployment(via=via or ("http" if runner else "fastcgi"), runner=runner or Deployment.runner, **values)
+    if runner and deployment.via != "http":
+        raise UsageError(f"--runner {runner} speaks HTTP: leave it out for --via {via}")
+    click.echo(render(server, deployment), nl=False)
+
+
 @main.command()
 @click.argument("shell", type=click.Choice(list(_SHELLS)))
 def completion(shell: str) -> None:

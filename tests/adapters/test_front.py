@@ -9,11 +9,12 @@ from werkzeug.test import create_environ, run_wsgi_app
 
 from flask_embed.adapters.front import behind_front
 from flask_embed.errors import PrefixError, UsageError
+from flask_embed.middleware.prefix import PrefixMiddleware
 from flask_embed.options import Options
 from flask_embed.parts import parts_of
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PROXY = {"X-Forwarded-Prefix": "/outer", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "public.example"}
 
@@ -52,6 +53,32 @@ def test_without_options_the_gate_alone_stands_there() -> None:
     assert [type(part.app).__name__ for part in parts_of(app)] == ["StrictEnviron", "function"]
     assert answer(Options(), "/x") == (200, "http://localhost |/x")
     assert run_wsgi_app(app, {**create_environ("/"), "PATH_INFO": "x"})[1] == "400 Bad Request"
+
+
+def test_an_app_brings_its_own_gate_by_its_class_and_not_by_accident() -> None:
+    class Own:
+        def flask_embed_gate(self, app: WSGIApplication) -> WSGIApplication:
+            assert isinstance(app, PrefixMiddleware)
+            assert app.app is self
+            return lambda environ, start_response: where({**environ, "SCRIPT_NAME": "/own"}, start_response)
+
+        def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+            raise AssertionError("the gate answers")
+
+    class Obliging:
+        """Has whatever attribute it is asked for."""
+
+        def __getattr__(self, name: str) -> Any:
+            return lambda *args: where
+
+        def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+            return where(environ, start_response)
+
+    refused = {**create_environ("/"), "PATH_INFO": "x"}
+
+    body, status, _ = run_wsgi_app(behind_front(Own(), Options(prefix="/app")), refused)
+    assert (status, b"".join(body)) == ("200 OK", b"http://localhost /own|x")
+    assert run_wsgi_app(behind_front(Obliging(), Options()), refused)[1] == "400 Bad Request"
 
 
 def test_stripped_and_sent_prefixes_add_up() -> None:

@@ -39,7 +39,7 @@ class Rule(NamedTuple):
 LEAVES = ("flask_embed.environ", "flask_embed.errors", "flask_embed.parts")
 LIBRARIES = ("werkzeug", "jinja2", "markupsafe", "itsdangerous")
 SHIMS = ("gevent", "tornado", "fastcgi", "cgi")
-COMMANDS = ("__main__", "cli", "config", "doctor", "doctor_asking", "doctor_judging", "probe")
+COMMANDS = ("__main__", "cli", "config", "config_templates", "doctor", "doctor_asking", "doctor_judging", "probe")
 #: Stands for every module of flask_embed/ that is not one of the next line.
 CORE = "the core"
 NOT_CORE = ("adapters", "middleware", "runner", "options", *SHIMS, *COMMANDS)
