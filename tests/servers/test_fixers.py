@@ -1,0 +1,177 @@
+"""The fixers behind the fronts that they are for: wrong without one, right with it, on every target.
+
+The configurations are those that people copy: the rewrite to a ``.fcgi`` file and the root without
+``fix-root-scriptname`` of lighttpd, PATH_INFO from a regular expression and the stock parameters of nginx, and
+the three obvious ProxyPass lines of Apache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from tests.servers.fronts import Front, apache, lighttpd, nginx, open_folder
+from tests.servers.ways import APP, HttpLine
+from tests.serving import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+P = "/yourapplication"
+#: each target, and the path that it asks for: decoded once, dots resolved, slashes as they came
+TARGETS = {
+    "/": "/",
+    P: P,
+    f"{P}/": f"{P}/",
+    f"{P}/hello": f"{P}/hello",
+    f"{P}/hello%20w%2Forld": f"{P}/hello w/orld",
+    f"{P}//double//slash": f"{P}//double//slash",
+    f"{P}/%C3%BCml%C3%A4ut?x=%26": f"{P}/ümläut".encode().decode("latin-1"),
+    "/yourapplicationfoo": "/yourapplicationfoo",
+    f"{P}/a/../b": f"{P}/b",
+    f"{P}/%2e%2e/b": "/b",
+}
+#: SCRIPT_NAME and PATH_INFO by target, None where the front has answered itself
+Seen = dict[str, tuple[str, str] | None]
+
+
+class Row(NamedTuple):
+    """A configuration that is wrong, and what mends it."""
+
+    start: Callable[[str, Path], AbstractContextManager[Front]]
+    #: with SOCKET in the place of the FastCGI runner's
+    config: str
+    fix: tuple[str, ...]
+    #: where the app is then
+    script_name: str
+    #: targets that the front answers itself
+    own: tuple[str, ...] = ()
+    #: whether the front merges slashes, and what comes to the app is the merged path
+    merges: bool = False
+    #: targets whose path is not below the prefix, though the front passes them on: they stay as they are
+    beside: tuple[str, ...] = ()
+
+
+def _nginx(config: str, folder: Path) -> AbstractContextManager[Front]:
+    return nginx(f"listen 127.0.0.1:PORT; {config}", folder)
+
+
+def _apache(config: str, folder: Path) -> AbstractContextManager[Front]:
+    return apache(config, folder, ["proxy", "proxy_fcgi"])
+
+
+_STOCK = "include /etc/nginx/fastcgi_params;"
+_LIGHTTPD = '(( "socket" => "SOCKET", "check-local" => "disable" ))'
+_OUTSIDE = ("/", "/yourapplicationfoo", f"{P}/%2e%2e/b")
+_ENCODED_SLASH = f"{P}/hello%20w%2Forld"  # AllowEncodedSlashes is off
+
+ROWS = {
+    "b1 lighttpd at the root": Row(
+        lighttpd,
+        f'server.modules = ( "mod_fastcgi" )\nfastcgi.server = ( "/" => {_LIGHTTPD} )',
+        ("--fix", "lighttpd-root"),
+        "",
+        merges=True,
+    ),
+    "b3 lighttpd with a rewrite": Row(
+        lighttpd,
+        'server.modules = ( "mod_rewrite", "mod_fastcgi" )\n'
+        f'fastcgi.server = ( "/yourapplication.fcgi" => {_LIGHTTPD} )\n'
+        'url.rewrite-once = ( "^(/static($|/.*))$" => "$1", "^(/.*)$" => "/yourapplication.fcgi$1" )',
+        ("--fix", "lighttpd-root"),
+        "",
+        merges=True,
+    ),
+    "c nginx with a regular expression": Row(
+        _nginx,
+        f"location {P}/ {{ {_STOCK} if ($uri ~ ^{P}/(.*)?) {{ set $path_url $1; }}\n"
+        f"fastcgi_param PATH_INFO $path_url; fastcgi_param SCRIPT_NAME {P}; fastcgi_pass unix:SOCKET; }}",
+        ("--fix", "nginx-path-info"),
+        P,
+        own=(*_OUTSIDE, P),
+    ),
+    "g nginx with its parameters alone": Row(
+        _nginx,
+        f"location / {{ {_STOCK} fastcgi_pass unix:SOCKET; }}",
+        ("--fix", "nginx-path-info", "--script-name", P),
+        P,
+        beside=("/", "/yourapplicationfoo", f"{P}/%2e%2e/b"),
+    ),
+    "g nginx with its parameters alone, at the root": Row(
+        _nginx,
+        f"location / {{ {_STOCK} fastcgi_pass unix:SOCKET; }}",
+        ("--fix", "nginx-path-info", "--script-name", "/"),
+        "",
+    ),
+    "h1 Apache": Row(
+        _apache,
+        f'ProxyPass "{P}" "unix:SOCKET|fcgi://localhost"',
+        ("--fix", "nginx-path-info", "--script-name", P),
+        P,
+        own=(*_OUTSIDE, _ENCODED_SLASH),
+    ),
+    "h2 Apache with a slash": Row(
+        _apache,
+        f'ProxyPass "{P}/" "unix:SOCKET|fcgi://localhost/"',
+        ("--fix", "nginx-path-info", "--script-name", P),
+        P,
+        own=(*_OUTSIDE, _ENCODED_SLASH, P),
+    ),
+    "h3 Apache with the prefix twice": Row(
+        _apache,
+        f'ProxyPass "{P}" "unix:SOCKET|fcgi://localhost{P}"',
+        ("--fix", "nginx-path-info", "--script-name", P),
+        P,
+        own=(*_OUTSIDE, _ENCODED_SLASH),
+    ),
+}
+
+
+@contextlib.contextmanager
+def asked(row: Row, fix: tuple[str, ...]) -> Iterator[Seen]:
+    """What the app sees of each target."""
+    with open_folder() as folder:
+        arguments = ["--bind", f"unix:{folder}/app.sock", *fix]
+        if os.geteuid() == 0:
+            arguments += ["--socket-group", "www-data"]  # of Apache, which leaves root
+        config = row.config.replace("SOCKET", f"{folder}/app.sock")
+        with serving("fastcgi", APP, *arguments), row.start(config, folder) as front:
+            yield {target: _seen(front, target) for target in TARGETS}
+
+
+def _seen(front: Front, target: str) -> tuple[str, str] | None:
+    line = HttpLine(("127.0.0.1", front.port), f"127.0.0.1:{front.port}")
+    with contextlib.closing(line):
+        reply = line.ask("GET", target, [("X-Tell", "environ")]).reply()
+    if reply.header("x-from") != "app":
+        return None
+    told = json.loads(reply.body)
+    return told["SCRIPT_NAME"], told["PATH_INFO"]
+
+
+def merged(path: str) -> str:
+    while "//" in path:
+        path = path.replace("//", "/")
+    return path
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_a_fixer_mends_what_the_front_sends(row: Row) -> None:
+    right: Seen = {}
+    for target, path in TARGETS.items():
+        whole = merged(path) if row.merges else path
+        right[target] = None if target in row.own else (row.script_name, whole.removeprefix(row.script_name))
+
+    with asked(row, ()) as without:
+        wrong = {target for target in TARGETS if without[target] != right[target]}
+    with asked(row, row.fix) as found:
+        for target in row.beside:
+            right[target] = without[target]
+        assert found == right
+    assert f"{P}/hello" in wrong
