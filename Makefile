@@ -25,10 +25,13 @@ MANY_PROCESSES := tests/runners $(patsubst %,tests/adapters/test_%.py,tornado wo
 # These compare with another implementation, or with a rule, in many examples.
 DIFFERENCES := $(wildcard tests/core/test_*_differential.py tests/core/test_*_properties.py) \
 	$(patsubst %,tests/adapters/test_%.py,http1_h11 http1_properties)
+# What asks real web servers much, in parts that take about as long.
+DOCTOR := tests/servers/test_doctor.py
+FRONTS := $(patsubst %,tests/servers/test_%.py,matrix fixers config cgi_servers)
 IN_PROCESS := $(patsubst %,--ignore=%,$(PROCESSES) $(MANY_PROCESSES) tests/reference tests/servers tests/guests tests/benchmarks)
 
-.PHONY: help demo test test-here test-processes test-reference test-servers test-fronts test-many-processes test-differences test-thorough \
-	test-guests lint bench bench-servers clean
+.PHONY: help demo test test-here test-processes test-reference test-servers test-servers-alone test-doctor \
+	test-fronts test-many-processes test-differences test-thorough test-guests lint bench bench-servers clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -54,14 +57,20 @@ test-processes:
 test-reference:
 	@$(PYTEST) --quiet tests/reference
 
-# What compares times comes first and alone, then the others, two at a time, those that take longest first.
+# What compares times comes first and alone, then the others. Three at a time: much of it is waiting for others' time-outs.
 test-servers: $(TOOLS) $(GUESTS)/ready  ## what takes long: real web servers, browser, other frameworks, many examples; with CI set, none may be missing
 	@$(PYTEST) -m "timing and not thorough" tests/security tests/adapters tests/middleware
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going \
-		test-fronts test-many-processes test-differences test-thorough test-guests
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target --keep-going \
+		test-servers-alone test-doctor test-fronts test-many-processes test-differences test-thorough test-guests
+
+test-servers-alone:
+	+@$(PYTEST) $(patsubst %,--ignore=%,$(DOCTOR) $(FRONTS)) tests/servers
+
+test-doctor:
+	@$(PYTEST) --quiet $(DOCTOR)
 
 test-fronts:
-	+@$(PYTEST) tests/servers
+	@$(PYTEST) --quiet $(FRONTS)
 
 test-many-processes:
 	@$(PYTEST) --quiet -m "not thorough" $(MANY_PROCESSES)

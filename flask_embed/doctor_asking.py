@@ -29,7 +29,19 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-__all__ = ["FORGED", "TWINS", "Address", "Answer", "Seen", "UnreachableError", "ask_all"]
+__all__ = [
+    "BODY",
+    "FORGED",
+    "STALE",
+    "TWINS",
+    "Address",
+    "Answer",
+    "Request",
+    "Seen",
+    "UnreachableError",
+    "ask_all",
+    "requests_for",
+]
 
 Headers = tuple[tuple[str, str], ...]
 

@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
     from flask_embed.doctor_asking import Answer, Seen
 
-__all__ = ["CHECKS", "CONFIGURATIONS", "NEEDS", "Change", "Configuration", "Verdict", "front_of", "judge", "recognized"]
+__all__ = [
+    "CHECKS",
+    "CONFIGURATIONS",
+    "NEEDS",
+    "Change",
+    "Configuration",
+    "Verdict",
+    "front_of",
+    "judge",
+    "recognized",
+    "speaks_cgi",
+]
 
 #: what an app may need and others do without: a note about it becomes a fault when it is named
 NEEDS = ("authorization", "chunked", "encoded-slash", "slashes", "streaming")

@@ -306,8 +306,8 @@ def test_where_all_is_right_each_check_says_so(url: str) -> None:
         (
             changed("forged", HTTP_PROXY="http://forged.example:3128"),
             "proxy-header",
-            "note",
-            "the runner leaves it out",
+            "fault",
+            "comes as HTTP_PROXY",
         ),
         (changed("twins", HTTP_X_FLASK_EMBED_TWIN="underscores"), "underscores", "note", "pass for those with dashes"),
         (changed("twins", HTTP_X_FLASK_EMBED_TWIN="dashes,underscores"), "underscores", "note", "pass for those"),

@@ -41,13 +41,9 @@ NOTES: dict[str, str] = {
     "(`server.max-request-field-size`).",
     "buffered uploads": "The server waits for the whole of an upload, so that slow clients keep no worker busy: nginx "
     "unless `…_request_buffering off`, lighttpd unless `server.stream-request-body = 1`, mod_fcgid always.",
-    "unread": "Apache sends all of a body before it reads the answer: one that comes before is lost when the app does "
-    "not take what is left (a 500, a 502 or a closed connection).",
     "stream": "A CGI script, mod_wsgi and mod_fcgid have no word for an answer that is not whole: a stream without a "
     "length just ends (mod_fcgid adds its error page).",
 }
-
-_FRONTS = ("nginx*", "lighttpd*", "Apache*")
 
 DEVIATIONS: list[Deviation] = [
     Deviation(
