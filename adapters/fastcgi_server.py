@@ -37,6 +37,7 @@ from flask_embed.adapters.gateway import cgi_head, check_sizes, environ_of
 from flask_embed.adapters.heads import BadRequestError, refusal
 from flask_embed.adapters.listeners import address_of, is_listening
 from flask_embed.adapters.logs import AccessLog, reopen_logs
+from flask_embed.adapters.patience import LINGER_BYTES, LINGER_SECONDS, QUIET, for_body
 from flask_embed.adapters.threads import Threads
 from flask_embed.adapters.workers import Worker, alone
 from flask_embed.adapters.wsgi import BodyError, ClientGone, respond
@@ -60,12 +61,6 @@ logger = logging.getLogger("flask_embed.server")
 _READ = 64 * 1024
 #: What the variables may have beside the request line and the headers: those that the web server adds.
 _OWN_VARIABLES = 32 * 1024
-#: A body may come this slowly, in bytes per second, once its first ``body_timeout`` is used up.
-_SLOWEST_BODY = 500
-#: How much of a body that the app has left unread is read, and for how long, so that the web server gets its answer.
-_LINGER_BYTES, _LINGER_SECONDS = 1024 * 1024, 2.0
-#: How long a connection has to be without a request before a server that ends may close it.
-_QUIET = 1.0
 _AWAITED = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLONESHOT
 
 
@@ -449,7 +444,7 @@ class _Gate:
         while (now := monotonic()) < deadline and server._hurry == hurry:
             # A request may be on its way on a connection that has just been used, or opened.
             is_busy = pool.threads.are_busy
-            if not is_busy and (not self.quiet or now - self.quiet_since >= _QUIET):
+            if not is_busy and (not self.quiet or now - self.quiet_since >= QUIET):
                 break
             self.look(0.02 if is_busy else 0.1)
             self.end_waits(now)
@@ -630,16 +625,15 @@ class _Connection:
             # Closing with input unread would reset the connection, and the answer could be lost.
             with contextlib.suppress(OSError):
                 self.sock.shutdown(socket.SHUT_WR)
-            self.lingers = _LINGER_BYTES
-            self.deadline = monotonic() + _LINGER_SECONDS
+            self.lingers = LINGER_BYTES
+            self.deadline = monotonic() + LINGER_SECONDS
             self.server.gate.watch(self)
 
     def read_body(self) -> None:
         """Wait for more of the body; :exc:`BodyError` if none comes."""
         options, records = self.server.options, self.records
         begun = monotonic()
-        # The first part in its time, and in all not slower than a trickle.
-        allowed = options.body_timeout + min(self.received / _SLOWEST_BODY - self.waited, 0)
+        allowed = for_body(options.body_timeout, self.received, self.waited)
         try:
             data = self.sock.recv(_READ)
         except BlockingIOError:

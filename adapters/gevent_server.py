@@ -30,6 +30,7 @@ from flask_embed.adapters.heads import BadRequestError, connection_environ, refu
 from flask_embed.adapters.http1 import Connection, Limits
 from flask_embed.adapters.listeners import address_of
 from flask_embed.adapters.logs import AccessLog, reopen_logs
+from flask_embed.adapters.patience import LINGER_BYTES, LINGER_SECONDS, QUIET, for_body
 from flask_embed.adapters.workers import alone
 from flask_embed.adapters.wsgi import BodyError, ClientGone, respond
 from flask_embed.lifespan import lifespan
@@ -51,12 +52,6 @@ logger = logging.getLogger("flask_embed.server")
 #: a socket that waits for nobody
 _Socket = get_original("socket", "socket")
 _READ = 64 * 1024
-#: A body may come this slowly, in bytes per second, once its first ``body_timeout`` is used up.
-_SLOWEST_BODY = 500
-#: What a client may still send, and for how long, when it has been told that nobody reads it.
-_LINGER_BYTES, _LINGER_SECONDS = 1024 * 1024, 2.0
-#: How long a connection has to be without a request before a server that ends may close it.
-_QUIET = 1.0
 _PARTS_IN_A_ROW = 64
 _NEVER = float("inf")
 
@@ -162,9 +157,9 @@ class _Server(StreamServer):
         while (now := monotonic()) < deadline:
             # A request may be on its way on a connection that has just been used, or opened.
             quiet_since = max((c.quiet_since for c in self.connections), default=0.0)
-            if not self.answering and now - quiet_since >= _QUIET:
+            if not self.answering and now - quiet_since >= QUIET:
                 break
-            wait = deadline if self.answering else quiet_since + _QUIET
+            wait = deadline if self.answering else quiet_since + QUIET
             self.answered.clear()
             self.answered.wait(max(min(wait, deadline) - now, 0))
         self.stop(timeout=0)
@@ -316,7 +311,7 @@ class _Connection:
         if line:
             self.transmit(line)
         begun = monotonic()
-        allowed = options.body_timeout + min(http.received / _SLOWEST_BODY - self.waited, 0)
+        allowed = for_body(options.body_timeout, http.received, self.waited)
         self.deadline = begun + allowed
         http.receive(self.stream.recv(_READ))
         self.deadline = _NEVER
@@ -335,8 +330,8 @@ class _Connection:
     def linger(self) -> None:
         """Let the client read its answer: closing with input unread would reset the connection (RFC 9112, 9.6)."""
         self.stream.shutdown(SHUT_WR)
-        self.deadline = monotonic() + _LINGER_SECONDS
-        left = _LINGER_BYTES
+        self.deadline = monotonic() + LINGER_SECONDS
+        left = LINGER_BYTES
         while left > 0 and (data := self.stream.recv(_READ)):
             left -= len(data)
 

@@ -32,6 +32,7 @@ from flask_embed.adapters.front import behind_front, whole_server
 from flask_embed.adapters.heads import BadRequestError, connection_environ, environ_of, keeps_alive, refusal
 from flask_embed.adapters.listeners import address_of
 from flask_embed.adapters.logs import AccessLog, reopen_logs
+from flask_embed.adapters.patience import LINGER_BYTES, LINGER_SECONDS, QUIET, for_body
 from flask_embed.adapters.threads import Threads
 from flask_embed.adapters.workers import alone
 from flask_embed.adapters.wsgi import BodyError, ClientGone, respond
@@ -58,13 +59,8 @@ _READ = 64 * 1024
 _PART = 256 * 1024
 #: what Tornado may let through of a body: it is counted here
 _ANY_BODY = 10**18
-#: A body may come this slowly, in bytes per second, once its first ``body_timeout`` is used up.
-_SLOWEST_BODY = 500
-#: How much of a body that the app has left unread is read for the sake of the next request; and, where there is more,
-#: how much is read, and for how long, so that the client gets to read its answer.
-_WORTH_READING, _LINGER_BYTES, _LINGER_SECONDS = 64 * 1024, 1024 * 1024, 2.0
-#: How long a connection has to be without a request before a server that ends may close it.
-_QUIET = 1.0
+#: how much of a body that the app has left unread is read for the sake of the next request
+_WORTH_READING = 64 * 1024
 
 
 def serve(app: WSGIApplication, options: Options | None = None, worker: Worker | None = None) -> None:
@@ -184,7 +180,7 @@ class WSGIHandler(HTTPServerConnectionDelegate):
         deadline = monotonic() + timeout
         while (now := monotonic()) < deadline:
             # A request may be on its way on a connection that has just been used, or opened.
-            if not self.running and not self.threads.are_busy and now - self.quiet_since >= _QUIET:
+            if not self.running and not self.threads.are_busy and now - self.quiet_since >= QUIET:
                 break
             await asyncio.sleep(min(0.02, deadline - now))
         self.is_closed = True
@@ -286,7 +282,7 @@ class _Exchange(HTTPMessageDelegate):
             self.left -= len(chunk)
         if self.is_answered or self.is_closed:
             self.discarded += len(chunk)
-            if self.discarded > _LINGER_BYTES:
+            if self.discarded > LINGER_BYTES:
                 self.on_close()
             return None
         if self.pipe.put(chunk):
@@ -331,8 +327,8 @@ class _Exchange(HTTPMessageDelegate):
                 answer = self._head(error.status, headers) + body
                 await asyncio.wait_for(self.stream.write(answer), self.handler.options.write_timeout)
                 self._end_output()
-                async with asyncio.timeout(_LINGER_SECONDS):
-                    while self.discarded < _LINGER_BYTES:
+                async with asyncio.timeout(LINGER_SECONDS):
+                    while self.discarded < LINGER_BYTES:
                         self.discarded += len(await self.stream.read_bytes(_READ, partial=True))
         finally:
             self.stream.close()
@@ -454,7 +450,7 @@ class _Exchange(HTTPMessageDelegate):
         self.pipe.fail("400 Bad Request", "the answer was sent before the body was read")
         if self.closes:
             self._end_output()
-        patience = _LINGER_SECONDS if self.closes else self.handler.options.body_timeout
+        patience = LINGER_SECONDS if self.closes else self.handler.options.body_timeout
         self._timer = self.loop.call_later(patience, self.on_close)
 
     def on_next(self) -> None:
@@ -597,8 +593,7 @@ class _Pipe:
         return count
 
     def _wait(self) -> None:
-        patience = self._options.body_timeout
-        allowed = patience + min(self._received / _SLOWEST_BODY - self._waited, 0)
+        allowed = for_body(self._options.body_timeout, self._received, self._waited)
         begun = monotonic()
         self._condition.wait_for(lambda: self._parts or self._has_ended or self._fault is not None, allowed)
         self._waited += monotonic() - begun

@@ -500,7 +500,7 @@ def streams(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable
 
 @pytest.mark.parametrize("framing", ["Content-Length: 10", "Content-Length: 10000000", "Transfer-Encoding: chunked"])
 def test_an_answer_is_whole_before_the_request_is(framing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tornado_server, "_LINGER_SECONDS", 10 * DEADLINE)
+    monkeypatch.setattr(tornado_server, "LINGER_SECONDS", 10 * DEADLINE)
     with serving(streams) as host, host.connected() as connection:
         connection.sendall(post("/", framing))
         received = b""
@@ -511,7 +511,7 @@ def test_an_answer_is_whole_before_the_request_is(framing: str, monkeypatch: pyt
 
 
 def test_a_client_that_sends_chunks_for_nobody_gets_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tornado_server, "_LINGER_SECONDS", 10 * DEADLINE)
+    monkeypatch.setattr(tornado_server, "LINGER_SECONDS", 10 * DEADLINE)
     with serving(streams) as host:
         for _ in range(5):
             with host.connected() as connection:

@@ -52,7 +52,7 @@ OPTIONS = ("flask_embed.options",)
 #: What all adapters share.
 BOUNDARY = tuple(
     f"flask_embed.adapters.{name}"
-    for name in ("wsgi", "front", "gateway", "heads", "listeners", "logs", "threads", "workers")
+    for name in ("wsgi", "front", "gateway", "heads", "listeners", "logs", "patience", "threads", "workers")
 )
 #: What can stand between a front and the app.
 FIXERS = tuple(f"flask_embed.adapters.{name}" for name in ("lighttpd", "nginx", "proxy"))
@@ -63,7 +63,7 @@ def adapter(name: str, *own: str) -> Rule:
     return Rule(
         files=(f"adapters/{name}.py",),
         why="an adapter may import middleware, errors, environ, options, lifespan, wsgi, front, heads, "
-        "gateway, listeners, logs, threads, workers, its protocol and its one library",
+        "gateway, listeners, logs, patience, threads, workers, its protocol and its one library",
         may=(*LEAVES, *OPTIONS, *MIDDLEWARE, *BOUNDARY, "flask_embed.lifespan", *own),
     )
 
@@ -182,8 +182,8 @@ RULES = (
         may=("flask_embed.errors", *OPTIONS, "flask_embed.adapters.listeners", "flask_embed.adapters.logs"),
     ),
     Rule(
-        ("adapters/threads.py",),
-        "threads know nothing of what they run: the standard library alone",
+        ("adapters/threads.py", "adapters/patience.py"),
+        "threads and waits know nothing of what they are for: the standard library alone",
     ),
     adapter("gateway"),
     adapter("gevent_server", "flask_embed.adapters.http1", "gevent"),
