@@ -173,6 +173,8 @@ class WSGIServer(FlupServer):  # type: ignore[misc]
             finally:
                 self._cleanupSocket(gate)
                 self.shutdown()
+                if self._is_script:
+                    self.worker = None
 
     # flup's hooks
 
@@ -186,10 +188,8 @@ class WSGIServer(FlupServer):  # type: ignore[misc]
         listener = self.worker.listener
         self._web_server_addrs = _allowed_peers(listener, self.options)
         self.stack.enter_context(lifespan(self.app))
-        gate = self.gate = _Gate(self, listener)
-        if not self._is_script or self._bindAddress is not None:
-            self.worker.ready(self.options.start_line("fastcgi", address_of(listener, "fcgi")))
-        return gate
+        self.gate = _Gate(self, listener)
+        return self.gate
 
     def _is_fastcgi(self) -> bool:
         forced = self.forceCGI or os.environ.get("FCGI_FORCE_CGI", "").upper().startswith("Y")
@@ -228,15 +228,19 @@ class WSGIServer(FlupServer):  # type: ignore[misc]
         return False
 
     def _installSignalHandlers(self) -> None:
-        """SIGTERM, SIGINT and SIGHUP end the accept loop; in another thread than the main one, :meth:`_exit` does."""
-        if threading.current_thread() is not threading.main_thread():
-            return
-        for number, handler in (
-            (signal.SIGTERM, self._intHandler),
-            (signal.SIGINT, self._intHandler),
-            (signal.SIGHUP, self._hupHandler),
-        ):
-            self._oldSIGs.append((number, signal.signal(number, handler)))
+        """SIGTERM, SIGINT and SIGHUP end the accept loop; in another thread than the main one, :meth:`_exit` does.
+
+        With that it is ready, and says so.
+        """
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in (
+                (signal.SIGTERM, self._intHandler),
+                (signal.SIGINT, self._intHandler),
+                (signal.SIGHUP, self._hupHandler),
+            ):
+                self._oldSIGs.append((number, signal.signal(number, handler)))
+        if self.worker is not None and (not self._is_script or self._bindAddress is not None):
+            self.worker.ready(self.options.start_line("fastcgi", address_of(self.gate.listener, "fcgi")))
 
     def _restoreSignalHandlers(self) -> None:
         """Nothing yet: a second signal, while the running requests end, is to be noticed too."""
@@ -386,7 +390,7 @@ class _Gate:
                     while self._woken.recv(4096):
                         pass
             else:
-                has_new = number == self.listener.fileno()
+                has_new = has_new or number == self.listener.fileno()
         return has_new
 
     def pause(self) -> bool:

@@ -94,7 +94,8 @@ def _tcp_socket(bind: str, backlog: int) -> socket.socket:
     return listener
 
 
-def _inherited(bind: str) -> socket.socket:
+@contextlib.contextmanager
+def _inherited(bind: str) -> Iterator[socket.socket]:
     number = bind.removeprefix("fd://")
     if not number.isdecimal():
         raise UsageError(f"cannot listen on {bind!r}: {_FORMS}")
@@ -106,11 +107,21 @@ def _inherited(bind: str) -> socket.socket:
     if not listening_now:
         listener.close()
         raise UsageError(f"cannot listen on {bind!r}: it is no listening socket")
-    if int(number) == 0:  # what reads its standard input finds nothing, and takes no connection
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.close(nothing)
-    return listener
+    with listener, _empty_stdin() if int(number) == 0 else contextlib.nullcontext():
+        yield listener
+
+
+@contextlib.contextmanager
+def _empty_stdin() -> Iterator[None]:
+    """Within the block, whoever reads standard input finds nothing, and takes no connection."""
+    kept, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 0)  # for a program that this process may become
+        os.close(kept)
 
 
 @contextlib.contextmanager

@@ -134,6 +134,8 @@ def app(environ, start_response):
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.3)
         return answer(start_response, "stopped")
+    if path == "/argv":
+        return answer(start_response, repr(sys.argv[1:]))
     if path == "/stdin":
         return answer(start_response, repr(sys.stdin.read() if sys.stdin else None))
     return answer(start_response, "hello")
@@ -692,15 +694,25 @@ def test_started_by_hand_the_file_says_what_it_is_for(folder: Path) -> None:
     )
 
 
-def test_sighup_makes_run_return_true(folder: Path, listener: socket.socket) -> None:
+def test_sighup_makes_run_return_true_and_the_file_may_start_itself_anew(folder: Path, listener: socket.socket) -> None:
     (folder / "again.py").write_text(
-        "from flask_embed.adapters.fastcgi_server import WSGIServer\nfrom fcgi_app import app\n"
-        "raise SystemExit(3 if WSGIServer(app).run() else 4)\n"
+        "import os, sys\nfrom flask_embed.adapters.fastcgi_server import WSGIServer\nfrom fcgi_app import app\n"
+        "if WSGIServer(app).run():\n"
+        "    os.execv(sys.executable, [sys.executable, 'again.py', 'anew'])\n"
+        "raise SystemExit(3 if 'anew' in sys.argv else 4)\n"
     )
     with started([sys.executable, "again.py"], folder, listener) as process:
         with Peer(listener.getsockname()) as peer:
-            assert peer.ask("/").body == b"hello"
+            assert peer.ask("/argv").body == b"[]"
         process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + DEADLINE
+        told = b"[]"
+        while told == b"[]":  # what has connected already the old one answers
+            assert time.monotonic() < deadline
+            with Peer(listener.getsockname()) as peer:
+                told = peer.ask("/argv").body
+        assert told == b"['anew']"
+        process.terminate()
         assert process.wait(DEADLINE) == 3
 
 

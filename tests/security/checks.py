@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from time import perf_counter
+from time import process_time
 from typing import TYPE_CHECKING, AnyStr
 
 if TYPE_CHECKING:
@@ -57,18 +57,18 @@ def linear(prepare: Callable[[int], Callable[[], object]], size: int) -> None:
 
 
 def _shortest(run: Callable[[], object]) -> float:
-    """The shortest time of at least three runs, and of as many as a twentieth of a second has room for."""
+    """The shortest processor time of at least three runs, and of as many as a twentieth of a second has room for."""
     run()
     shortest = float("inf")
     collecting = gc.isenabled()
     gc.disable()
     try:
-        started = perf_counter()
+        started = process_time()
         runs = 0
-        while runs < 3 or (runs < 20 and perf_counter() - started < 0.05):
-            before = perf_counter()
+        while runs < 3 or (runs < 20 and process_time() - started < 0.05):
+            before = process_time()
             run()
-            shortest = min(shortest, perf_counter() - before)
+            shortest = min(shortest, process_time() - before)
             runs += 1
     finally:
         if collecting:
