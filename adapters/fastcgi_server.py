@@ -576,24 +576,28 @@ class _Connection:
 
     def answer(self) -> None:
         """Answer the request that has come, and hand the connection back."""
-        server, request = self.server, self.request
+        request = self.request
         self.received, self.waited, self.unsent, self.has_begun = 0, 0.0, b"", False
-        body: io.BufferedIOBase = io.BytesIO()
         try:
-            environ = server.environ_of(request)
+            self.respond(request)
         except BadRequestError as error:
             self.refuse(error)
-        else:
-            if not request.input_ended or request.parts:
-                body = io.BufferedReader(_Body(self, environ))
-            environ["wsgi.input"] = body
-            try:
-                respond(server.app, environ, self, server.log)
-            except BaseException:
-                # sys.exit() in an app, for one: it may not end the thread.
-                logger.exception("What is no error has left an app")
-            body.close()  # whoever keeps it must not read the next request's
+        except BaseException:
+            # sys.exit() in an app, for one: it may not end the thread.
+            logger.exception("What is no error has left an app")
+            if not self.has_begun:
+                self.cut()
         self.hand_back(request)
+
+    def respond(self, request: Request) -> None:
+        """Have the app answer; :exc:`BadRequestError` for what is no request."""
+        server = self.server
+        environ = server.environ_of(request)
+        whole = request.input_ended and not request.parts
+        with io.BytesIO() if whole else io.BufferedReader(_Body(self, environ)) as body:
+            environ["wsgi.input"] = body
+            respond(server.app, environ, self, server.log)
+        # It is closed: whoever keeps it must not read the next request's.
 
     @property
     def request(self) -> Request:
@@ -637,22 +641,21 @@ class _Connection:
         """Wait for more of the body; :exc:`BodyError` if none comes."""
         options, records = self.server.options, self.records
         begun = monotonic()
-        allowed = for_body(options.body_timeout, self.received, self.waited)
+        latest = begun + for_body(options.body_timeout, self.received, self.waited)
         try:
-            data = self.sock.recv(_READ)
-        except BlockingIOError:
-            if not _ready(self.fileno, select.POLLIN, allowed):
-                raise BodyError("408 Request Timeout", "the body took longer than --body-timeout") from None
-            data = b""
-            with contextlib.suppress(BlockingIOError):
-                data = self.sock.recv(_READ)
-                if not data:
-                    raise BodyError("400 Bad Request", "the web server has gone") from None
+            while True:
+                try:
+                    data = self.sock.recv(_READ)
+                    break
+                except BlockingIOError:
+                    if not _ready(self.fileno, select.POLLIN, latest - monotonic()):
+                        raise BodyError("408 Request Timeout", "the body took longer than --body-timeout") from None
+        except BodyError:
+            raise
         except OSError as error:
             raise BodyError("400 Bad Request", "the web server has gone") from error
-        else:
-            if not data:
-                raise BodyError("400 Bad Request", "the web server has gone")
+        if not data:
+            raise BodyError("400 Bad Request", "the web server has gone")
         try:
             records.receive(data)
             if records.replies:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask_embed.config import Deployment, modules, render
-from tests.servers.fronts import USER, Front, apache, lighttpd, nginx, spawned_python
-from tests.serving import ROOT, serving
+from tests.servers.fronts import USER, Front, apache, lighttpd, nginx, open_project, spawned_python
+from tests.serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,11 @@ def deployment(server: str, via: str, folder: Path, **values: Any) -> Deployment
     chosen: dict[str, Any] = {"via": via, "group": USER if os.geteuid() == 0 else grp.getgrgid(os.getgid()).gr_name}
     chosen["app"] = "tests.servers.telling:app"
     if via in ("spawn", "cgi", "wsgi"):
-        chosen |= {"script": str(folder / f"app.{via}"), "python": str(spawned_python(folder)), "chdir": str(ROOT)}
+        chosen |= {
+            "script": str(folder / f"app.{via}"),
+            "python": str(spawned_python(folder)),
+            "chdir": str(open_project()),
+        }
         if server == "lighttpd" and via == "spawn":
             chosen["socket"] = str(folder / "spawned.sock")
     elif "tcp" not in values:

@@ -10,7 +10,9 @@ A server that is not installed skips the test; one that does not get up fails it
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
 import pwd
 import re
@@ -34,11 +36,13 @@ if TYPE_CHECKING:
 
     Config = str | Callable[[int], str]
 
-__all__ = ["USER", "Front", "apache", "lighttpd", "nginx", "open_folder", "spawned_python"]
+__all__ = ["USER", "Front", "apache", "lighttpd", "nginx", "open_folder", "open_project", "spawned_python"]
 
 #: as whom Apache answers requests and starts programs when it is started by root, which it refuses to be
 USER = "www-data"
 
+#: what apps of these tests import
+_LIBRARIES = ("click", "flup", "itsdangerous", "jinja2", "markupsafe", "werkzeug")
 _MODULES = Path("/usr/lib/apache2/modules")
 #: those that Debian's Apache has without a2enmod, as far as they do something with a request
 _USUAL = [
@@ -207,10 +211,32 @@ def spawned_python(folder: Path) -> Path:
         pytest.skip("Debian's python3 is not installed")
     home = folder / "venv"
     subprocess.run([base, "-m", "venv", "--without-pip", str(home)], check=True, timeout=DEADLINE)
-    libraries = [path for path in sys.path if path.endswith("-packages")]
     (own,) = home.glob("lib/python*/site-packages")
-    (own / "found.pth").write_text("\n".join([str(ROOT), *libraries]) + "\n", "utf-8")
+    (own / "found.pth").write_text("\n".join(map(str, _found_by_all())) + "\n", "utf-8")
     return home / "bin" / "python"
+
+
+def open_project() -> Path:
+    """The folder of the project, for what :data:`USER` is to start in it."""
+    return _found_by_all()[0]
+
+
+@functools.cache
+def _found_by_all() -> list[Path]:
+    """The project and its libraries where :data:`USER` can read them: copies where those are closed to others."""
+    places = [ROOT, *(Path(path) for path in sys.path if path.endswith("-packages"))]
+    if os.geteuid() != 0 or not any(map(_closed, places)):
+        return places
+    folder = Path(tempfile.mkdtemp(prefix="project-"))
+    atexit.register(shutil.rmtree, folder)
+    folder.chmod(0o755)
+    without = shutil.ignore_patterns("__pycache__", "*.db")
+    for name in ("flask_embed", "adapters", "middleware", "tests"):
+        shutil.copytree(ROOT / name, folder / "project" / name, symlinks=True, ignore=without)
+    for name in _LIBRARIES:
+        found = [place / name for place in places[1:] if (place / name).is_dir()]
+        shutil.copytree(found[0], folder / "libraries" / name, ignore=without)
+    return [folder / "project", folder / "libraries"]
 
 
 @contextlib.contextmanager
@@ -271,6 +297,13 @@ def _wait_until_up(port: int, process: subprocess.Popen[bytes]) -> str:
 
 def _check_reachable(folder: Path) -> None:
     """AssertionError if :data:`USER` has no way to the folder."""
+    closed = _closed(folder)
+    if closed is not None:
+        raise AssertionError(f"{USER} cannot enter {closed} on its way to {folder}; take a folder of open_folder()")
+
+
+def _closed(folder: Path) -> Path | None:
+    """The first folder that :data:`USER` cannot enter on its way to *folder*; None if there is none."""
     account = pwd.getpwnam(USER)
     for place in (folder, *folder.parents):
         found = place.stat()
@@ -280,4 +313,5 @@ def _check_reachable(folder: Path) -> None:
         if found.st_uid == account.pw_uid:
             needed = stat.S_IXUSR
         if not found.st_mode & needed:
-            raise AssertionError(f"{USER} cannot enter {place} on its way to {folder}; take a folder of open_folder()")
+            return place
+    return None

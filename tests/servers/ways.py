@@ -25,7 +25,7 @@ from flask_embed.adapters.front import behind_front
 from flask_embed.adapters.wsgi import ClientGone, respond
 from flask_embed.middleware.prefix import below
 from flask_embed.options import Options
-from tests.servers.fronts import apache, lighttpd, nginx, open_folder, spawned_python
+from tests.servers.fronts import apache, lighttpd, nginx, open_folder, open_project, spawned_python
 from tests.servers.matrix_app import app
 from tests.serving import DEADLINE, ROOT, command, environment, serving, unix_socket
 
@@ -674,7 +674,7 @@ def _configured(
 
 def _deployment(server: str, via: str, runner: str, is_tcp: bool, prefix: str, folder: Path) -> config.Deployment:
     """What a person says to ``flask-embed config``, and the file whose lines the configuration shows."""
-    given: dict[str, Any] = {"chdir": str(ROOT)}
+    given: dict[str, Any] = {"chdir": str(open_project())}
     if is_tcp:
         given["tcp"] = (f"127.0.0.1:{free_port()}",)
     elif via in ("fastcgi", "http") or (server, via) == ("lighttpd", "spawn"):
