@@ -327,8 +327,11 @@ def _allowed_peers(listener: socket.socket, options: Options) -> Collection[Any]
         )
     try:
         return [ip_network(name) for name in named] or None
-    except ValueError as error:
-        raise UsageError(f"--web-server-addrs: {error}") from None
+    except ValueError:
+        raise UsageError(
+            f"--web-server-addrs or FCGI_WEB_SERVER_ADDRS: {','.join(named)!r} is no list of addresses; write "
+            "10.0.0.2,10.0.1.0/24 (or any)"
+        ) from None
 
 
 class _Gate:

@@ -30,9 +30,12 @@ def environ_of(variables: dict[str, str]) -> WSGIEnvironment:
 
     Strings are latin-1. An absent SCRIPT_NAME, PATH_INFO or QUERY_STRING is empty; an empty CONTENT_LENGTH is none.
     HTTPS or REQUEST_SCHEME tell the scheme: a client cannot set them, its headers begin with ``HTTP_``. A name with a
-    dot is no variable but a key of WSGI, and left out. :exc:`BadRequestError` for a CONTENT_LENGTH that is no number.
+    dot is no variable but a key of WSGI, and left out. :exc:`BadRequestError` without a REQUEST_METHOD, and for a
+    CONTENT_LENGTH that is no number.
     """
     environ: WSGIEnvironment = variables
+    if not variables.get("REQUEST_METHOD"):
+        raise BadRequestError("400 Bad Request", "no REQUEST_METHOD")
     for name in [name for name in variables if "." in name]:
         del environ[name]
     for name in _DROPPED:

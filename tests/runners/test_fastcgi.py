@@ -410,6 +410,15 @@ def test_descriptors_are_flat_under_it(runner: Runner, fault: str) -> None:
         assert int(watching.ask("/fds").body) <= before + 1
 
 
+@pytest.mark.parametrize("variables", [b"", params(PATH_INFO="/"), params(PATH_INFO="/", REQUEST_METHOD="")])
+def test_a_request_without_a_method_is_refused(peer: Peer, runner: Runner, variables: bytes) -> None:
+    peer.send(begin(flags=1) + (variables or record(PARAMS)) + record(STDIN))
+
+    assert peer.answer().status == "400 Bad Request"
+    assert peer.ask("/").body == b"hello"
+    assert not any("KeyError" in line for line in runner.lines)
+
+
 def test_a_length_that_is_no_number_is_refused(peer: Peer) -> None:
     assert peer.ask("/echo", "POST", b"x", CONTENT_LENGTH="1_0").status == "400 Bad Request"
     assert peer.ask("/").body == b"hello"
@@ -597,12 +606,14 @@ def test_who_may_connect(folder: Path, allowed: str, is_served: bool, by_variabl
             assert peer.rest() == b""
 
 
-def test_a_list_that_is_none_is_told(folder: Path) -> None:
-    status, told = fails("fastcgi", "fcgi_app:app", "--bind", "0.0.0.0:0", "--web-server-addrs", "10.0.0", cwd=folder)
+@pytest.mark.parametrize("allowed", ["10.0.0", "10.0.0.1/8", "localhost", "10.0.0.1;10.0.0.2"])
+def test_a_list_that_is_none_is_told(folder: Path, allowed: str) -> None:
+    status, told = fails("fastcgi", "fcgi_app:app", "--bind", "0.0.0.0:0", "--web-server-addrs", allowed, cwd=folder)
 
     assert status == 2
     assert told == (
-        "python -m flask_embed.fastcgi: --web-server-addrs: '10.0.0' does not appear to be an IPv4 or IPv6 network\n"
+        f"python -m flask_embed.fastcgi: --web-server-addrs or FCGI_WEB_SERVER_ADDRS: {allowed!r} is no list of "
+        "addresses; write 10.0.0.2,10.0.1.0/24 (or any)\n"
     )
 
 
