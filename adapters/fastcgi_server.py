@@ -515,6 +515,8 @@ class _Connection:
         self.waited = 0.0
         self.unsent = b""
         self.has_begun = False
+        #: whether the connection goes on behind this answer, as its end has it
+        self.goes_on = False
 
     # On the loop
 
@@ -580,7 +582,7 @@ class _Connection:
     def answer(self) -> None:
         """Answer the request that has come, and hand the connection back."""
         request = self.request
-        self.received, self.waited, self.unsent, self.has_begun = 0, 0.0, b"", False
+        self.received, self.waited, self.unsent, self.has_begun, self.goes_on = 0, 0.0, b"", False, False
         try:
             self.respond(request)
         except BadRequestError as error:
@@ -625,7 +627,7 @@ class _Connection:
         """Let the gate wait for the next request, or close the connection when the web server has its answer."""
         if self.is_over:
             self.close()
-        elif request.keeps_connection and not self.server.is_draining:
+        elif self.goes_on:
             self.records.next()
             self.is_used = True
             self.deadline = monotonic() + self.server.options.keep_alive
@@ -689,7 +691,7 @@ class _Connection:
     def send(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
         number, head = self.request.id, cgi_head(status, headers)
         if len(body) < _READ:
-            self.transmit(b"".join(output(number, head + body)) + finish(number))
+            self.finish(b"".join(output(number, head + body)))
         else:
             self.unsent = head
             self.write_records(body)
@@ -717,7 +719,26 @@ class _Connection:
 
     def end(self) -> None:
         self.flush_head()
-        self.transmit(finish(self.request.id))
+        self.finish(b"")
+
+    def finish(self, data: bytes) -> None:
+        """Send the last records. Where the web server would keep a connection that is to end, it reads both at once.
+
+        If the end came a moment later it could have sent the next request meanwhile, and a POST is not sent twice.
+        """
+        request = self.request
+        data += finish(request.id)
+        self.goes_on = request.keeps_connection and not self.server.is_draining
+        if self.goes_on or not request.keeps_connection:
+            self.transmit(data)
+            return
+        is_tcp = self.sock.family != socket.AF_UNIX
+        with contextlib.suppress(OSError):
+            if is_tcp:
+                self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        self.transmit(data)
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_WR)
 
     def cut(self) -> None:
         if not self.has_begun and not self.is_over:

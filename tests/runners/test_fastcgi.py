@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -47,6 +48,7 @@ from flask_embed import Flask, request
 TEXT = ("Content-Type", "text/plain")
 files = []
 together = threading.Barrier(8, timeout=10)
+ending = threading.Barrier(8, action=lambda: os.kill(os.getpid(), signal.SIGTERM), timeout=10)
 
 def answer(start_response, body, *headers):
     start_response("200 OK", [TEXT, *headers])
@@ -134,6 +136,10 @@ def app(environ, start_response):
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.3)
         return answer(start_response, "stopped")
+    if path == "/end":
+        ending.wait()
+        time.sleep(0.3)
+        return answer(start_response, "ended")
     if path == "/argv":
         return answer(start_response, repr(sys.argv[1:]))
     if path == "/stdin":
@@ -521,6 +527,28 @@ def test_a_running_request_is_answered_before_the_end(folder: Path) -> None:
     ):
         peer.send(asked("/stop", flags=1))
         assert peer.answer().body == b"stopped"
+        assert runner.process.wait(DEADLINE) == 0
+
+
+def test_the_last_answer_of_a_connection_and_its_end_are_seen_at_once(folder: Path) -> None:
+    # Else the web server sends the next request on it meanwhile, and a POST that is lost there is not sent again.
+    with (
+        serving("fastcgi", "fcgi_app:app", "--bind", "127.0.0.1:0", cwd=folder) as runner,
+        contextlib.ExitStack() as stack,
+    ):
+        peers = [stack.enter_context(Peer(("127.0.0.1", runner.port))) for _ in range(8)]
+        poll = select.poll()
+        for peer in peers:
+            poll.register(peer.socket.fileno(), select.POLLIN | select.POLLRDHUP)
+            peer.send(asked("/end", flags=1))
+        waiting = len(peers)
+        while waiting:
+            ready = poll.poll(DEADLINE * 1000)
+            assert {events for _, events in ready} == {select.POLLIN | select.POLLRDHUP}
+            waiting -= len(ready)
+            for fileno, _ in ready:
+                poll.unregister(fileno)
+        assert [peer.answer().body for peer in peers] == [b"ended"] * 8
         assert runner.process.wait(DEADLINE) == 0
 
 
