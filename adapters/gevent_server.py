@@ -265,7 +265,7 @@ class _Connection:
             self.read_head(options.header_timeout)
             while http.environ is not None:
                 self.answer()
-                if http.keep_alive:
+                if http.keep_alive and not http.body_ended:
                     self.read_rest()
                 if not http.keep_alive:
                     break

@@ -17,7 +17,8 @@ from __future__ import annotations
 import re
 import time
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from wsgiref.handlers import format_date_time
 
 from httptools import (
@@ -47,7 +48,8 @@ _LONGEST_CHUNK_LINE = 4096
 _WORTH_READING = 64 * 1024
 
 
-class Limits(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Limits:
     """The largest request that is read, in bytes; ``body`` is None for any length."""
 
     line: int = 8 * 1024
@@ -334,7 +336,7 @@ class Connection:
         head = f"HTTP/1.1 {status}\r\n" + "".join([f"{name}: {value}\r\n" for name, value in headers])
         lower = head.lower()
         if "\ndate:" not in lower:
-            head += _date_line(int(time.time()))  # RFC 9110 section 6.6.1
+            head += _date_line()  # RFC 9110 section 6.6.1
         self._chunks_out = False
         if "\ncontent-length:" not in lower and environ is not None and not status.startswith(("204", "304")):
             if environ["REQUEST_METHOD"] == "HEAD":
@@ -375,11 +377,13 @@ class Connection:
         return not self.awaits_continue and not self._is_chunked and self._left <= _WORTH_READING
 
 
-_date = (0, "")
+_date, _next_date = "", 0.0
 
 
-def _date_line(now: int) -> str:
-    global _date  # noqa: PLW0603
-    if _date[0] != now:
-        _date = (now, f"Date: {format_date_time(now)}\r\n")
-    return _date[1]
+def _date_line() -> str:
+    global _date, _next_date  # noqa: PLW0603
+    now = time.time()
+    if not _next_date - 1 <= now < _next_date:  # the clock may have been set back
+        _next_date = int(now) + 1.0
+        _date = f"Date: {format_date_time(now)}\r\n"
+    return _date

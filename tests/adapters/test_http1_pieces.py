@@ -319,8 +319,8 @@ def test_the_limits_are_those_of_the_options() -> None:
     ],
 )
 def test_a_limit_is_the_largest_that_is_read(field: str, raw: bytes, most: int, status: int) -> None:
-    within = got(raw + get(), Limits()._replace(**{field: most}))
-    beyond = got(raw + get(), Limits()._replace(**{field: most - 1}))
+    within = got(raw + get(), Limits(**{field: most}))
+    beyond = got(raw + get(), Limits(**{field: most - 1}))
     assert [exchange.status for exchange in within] == [200, 200]
     assert [exchange.status for exchange in beyond] == [status]
 
