@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
+from flask_embed.environ import is_loopback
 from flask_embed.errors import UsageError
 from flask_embed.middleware.prefix import PrefixMiddleware
 from flask_embed.middleware.strict import StrictEnviron
 from flask_embed.options import FIXES
+from flask_embed.parts import is_flask_embed, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,8 +30,10 @@ def behind_front(app: WSGIApplication, options: Options) -> WSGIApplication:
     prefix is compared with a path that the gate would refuse. The fixer ``nginx-path-info`` puts the stripped prefix
     in its place itself. An app whose class has the method ``flask_embed_gate(app)`` brings its own gate: the probe
     does, which is to see what others are spared. :exc:`~flask_embed.errors.PrefixError` or
-    :exc:`~flask_embed.errors.UsageError` for an option that cannot be.
+    :exc:`~flask_embed.errors.UsageError` for an option that cannot be, and for a debugger in the app: it is for one
+    person on one machine.
     """
+    _refuse_debugging(app, options)
     served, own_gate = app, getattr(type(app), "flask_embed_gate", None)
     if options.prefix:
         app = PrefixMiddleware(app, options.prefix)
@@ -48,6 +53,30 @@ def behind_front(app: WSGIApplication, options: Options) -> WSGIApplication:
     for name in reversed(options.fix):
         app = _fixed(app, name, options)
     return app
+
+
+def _refuse_debugging(app: WSGIApplication, options: Options) -> None:
+    """:exc:`~flask_embed.errors.UsageError` if a debugger is in *app*, or debug is on where others reach it.
+
+    A debugger that is not found (in an app that is loaded later, or behind middleware that hides what it wraps) gets
+    none of its commands: the gate refuses them.
+    """
+    debugger = getattr(sys.modules.get("werkzeug.debug"), "DebuggedApplication", None)
+    host = "" if options.bind.startswith(("unix:", "fd://")) else options.bind.rpartition(":")[0]
+    is_open = bool(host) and not is_loopback(host) and not options.allow_debug
+    if debugger is None and not is_open:
+        return
+    for part in parts_of(app):
+        if debugger is not None and isinstance(part.app, debugger):
+            raise UsageError(
+                f"{options.title}: DebuggedApplication runs code for whoever reaches it, so no runner serves it; leave "
+                "it out, app.run(debug=True) brings its own"
+            )
+        if is_open and is_flask_embed(part.app) and part.app.debug:
+            raise UsageError(
+                f"{options.title}: the app {part.app.package_name!r} has debug = True, and others reach {options.bind}; "
+                "set debug = False, bind it to 127.0.0.1, or say --allow-debug if that is what you want"
+            )
 
 
 def _fixed(app: WSGIApplication, name: str, options: Options) -> WSGIApplication:

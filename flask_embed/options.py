@@ -49,6 +49,8 @@ class Options:
 
     #: for development: a worker starts again when a file of its app changes
     reload: bool = False
+    #: whether an app with ``debug = True`` may be served where others reach it
+    allow_debug: bool = False
 
     #: how long running requests have to end after SIGTERM or SIGINT
     graceful_timeout: float = 30.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import getattr_static
 from types import MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -62,7 +63,12 @@ def _inner_parts(app: Any) -> Iterable[Part]:
 
 
 def _attribute(app: Any, name: str) -> Any:
-    """An attribute of a foreign app, None if there is none, or if asking for it fails."""
+    """An attribute of a foreign app, None if there is none, or if asking for it fails.
+
+    What ``__getattr__`` would make up is none: an app that has whatever it is asked for would have no end.
+    """
+    if getattr_static(app, name, None) is None:
+        return None
     try:
         return getattr(app, name, None)
     except Exception:

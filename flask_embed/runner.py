@@ -266,6 +266,9 @@ def _add_processes_and_waits(parser: argparse.ArgumentParser, runner: str) -> No
         action="store_true",
         help="for development: start again when a file of the app changes; running requests then have 2 seconds",
     )
+    processes.add_argument(
+        "--allow-debug", action="store_true", help="serve an app with debug = True where others reach it"
+    )
     if runner == "gevent":
         processes.add_argument("--no-patch", action="store_true", help="leave the standard library as it is")
     processes.add_argument("--pid", metavar="FILE", help="write the process id to this file")

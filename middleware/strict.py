@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 from flask_embed.environ import front_fault, readable
 
@@ -33,7 +34,8 @@ class StrictEnviron:
     Refused are: a method that is no token of up to 20 characters; a SCRIPT_NAME or PATH_INFO that is neither empty nor
     begins with a slash; a SCRIPT_NAME that a browser could read as a host, or with a ``..`` segment; a CONTENT_LENGTH
     that is no number of up to 18 digits; a Host that is none, or two; a line break or NUL in any string of the request
-    (not in ``SSL_*``: certificates have lines); another scheme than http and https. HTTP_PROXY, which libraries take
+    (not in ``SSL_*``: certificates have lines); another scheme than http and https; a command for Werkzeug's debugger,
+    which nobody has meant to be there (``?__debugger__=yes``, CVE-2024-34069). HTTP_PROXY, which libraries take
     for a setting of their own, is left out (CVE-2016-5385); the root as a SCRIPT_NAME is ``""`` and not ``"/"`` (PEP
     3333), which would make a mount below it ``//shop``. Every runner puts it around what it serves::
 
@@ -73,6 +75,9 @@ def environ_fault(environ: WSGIEnvironment) -> str | None:
         return "CONTENT_LENGTH is no number"
     if environ.get("wsgi.url_scheme") not in ("http", "https"):
         return "the scheme is neither http nor https"
+    query = environ.get("QUERY_STRING")
+    if query and ("__debugger__" in query or "%" in query) and _is_for_debugger(query):
+        return "the query is for a debugger"
     # One look at all values together: that they hold none is by far the most frequent case.
     values = "".join([value for value in environ.values() if type(value) is str])
     if "\n" in values or "\r" in values or "\0" in values:
@@ -80,6 +85,11 @@ def environ_fault(environ: WSGIEnvironment) -> str | None:
             if type(value) is str and _LINE_BREAK.search(value) is not None and not key.startswith("SSL_"):
                 return f"there is a line break or NUL in {readable(key)}"
     return None
+
+
+def _is_for_debugger(query: str) -> bool:
+    names = [pair.partition("=")[0].encode("latin-1", "replace") for pair in query.split("&")]
+    return b"__debugger__" in map(unquote_to_bytes, names)
 
 
 def bad_request(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

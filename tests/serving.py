@@ -92,8 +92,9 @@ def unix_socket(path: str) -> socket.socket:
 
 
 def command(runner: str, *arguments: str) -> list[str]:
-    """The command line of a runner, with warnings as errors."""
-    return [sys.executable, "-W", "error", "-m", f"flask_embed.{runner}", *arguments]
+    """The command line of a runner, with warnings as errors, and optimized where the tests are."""
+    optimized = ["-O"] * sys.flags.optimize
+    return [sys.executable, *optimized, "-W", "error", "-m", f"flask_embed.{runner}", *arguments]
 
 
 def environment() -> dict[str, str]:

@@ -140,3 +140,16 @@ def test_options_that_cannot_be_are_named() -> None:
         behind_front(where, Options(trust_proxy=1, forwarded_allow_ips=("nonsense",)))
     with pytest.raises(UsageError, match="counts nobody"):
         behind_front(where, Options(trust_proxy=1, forwarded_allow_ips=()))
+
+
+def test_an_app_that_has_whatever_it_is_asked_for_is_looked_into_no_further() -> None:
+    class Endless:
+        def __getattr__(self, name: str) -> Endless:
+            return Endless()
+
+        def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+            return where(environ, start_response)
+
+    app = Endless()
+
+    assert [part.app for part in parts_of(app)] == [app]

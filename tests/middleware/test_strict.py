@@ -58,6 +58,8 @@ def seen_by_app(**changes: Any) -> tuple[int, WSGIEnvironment | None]:
         {"HTTP_X": "tab\tand \xe9"},
         {"SSL_CLIENT_CERT": "-----BEGIN-----\nline\n"},
         {"wsgi_url_scheme": "https"},
+        {"QUERY_STRING": "q=__debugger__&x__debugger__=%ff&%&=&&__debugger=yes"},
+        {"QUERY_STRING": "\ud800"},
     ],
     ids=str,
 )
@@ -112,6 +114,9 @@ def test_a_request_passes(changes: dict[str, str]) -> None:
         {"wsgi_url_scheme": "javascript"},
         {"wsgi_url_scheme": "HTTP"},
         {"wsgi_url_scheme": ""},
+        {"QUERY_STRING": "__debugger__=yes"},
+        {"QUERY_STRING": "a=b&&__debugger__"},
+        {"QUERY_STRING": "%5F_debu%67ger__=yes"},
     ],
     ids=str,
 )

@@ -1,4 +1,4 @@
-"""What is typed as the name of an app, and whom the debugger is for."""
+"""What is typed as the name of an app."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from flask_embed import Flask
 from flask_embed.runner import main
 from tests.security.checks import absent, check, equal, present
 
@@ -318,96 +317,3 @@ def test_row_155_the_package_works_without_it(folder: Path, missing: str) -> Non
     run = python("-c", script.format(missing=missing), cwd=folder)
 
     equal((run.returncode, run.stdout, run.stderr), (0, "fine Flask\n", ""))
-
-
-# The debugger
-
-
-@pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What the development server was started with."""
-    calls: list[dict[str, Any]] = []
-
-    def run_simple(hostname: str, port: int, application: Any, **options: Any) -> None:
-        calls.append({"hostname": hostname, "port": port, **options})
-
-    monkeypatch.setattr("werkzeug.serving.run_simple", run_simple)
-    return calls
-
-
-REACHABLE = [
-    "0.0.0.0",
-    "",
-    "::",
-    "[::]",
-    "0",
-    "0.0",
-    "192.168.1.1",
-    "10.0.0.1",
-    "example.com",
-    "localhost.example.com",
-    "notlocalhost",
-    "127.0.0.1.example.com",
-    "1270.0.0.1",
-    "127.0.0.1@example.com",
-    "127.0.0.1/8",
-    " localhost",
-    "localhost\0.example.com",
-    "::ffff:0.0.0.0",
-    "[::ffff:192.168.1.1]",
-    "fe80::1",
-    "unix:///tmp/app.sock",
-    "*",
-]
-
-
-@pytest.mark.parametrize(
-    "options", [{"debug": True}, {"use_debugger": True}, {"use_debugger": True, "debug": False}], ids=str
-)
-@pytest.mark.parametrize("host", REACHABLE)
-def test_row_157_the_debugger_is_not_started_where_others_reach_it(
-    started: list[dict[str, Any]], host: str, options: dict[str, Any]
-) -> None:
-    with pytest.raises(ValueError, match="debugger"):
-        Flask(__name__).run(host, 0, **options)
-
-    equal(started, [])
-
-
-@pytest.mark.parametrize("host", REACHABLE)
-def test_row_157_also_if_the_app_was_in_debug_before(started: list[dict[str, Any]], host: str) -> None:
-    app = Flask(__name__)
-    app.debug = True
-
-    with pytest.raises(ValueError, match="debugger"):
-        app.run(host)
-
-    equal(started, [])
-
-
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.8.9.1", "shop.localhost", "[::1]", "::1"])
-def test_row_157_on_a_name_of_this_machine_it_is_started(started: list[dict[str, Any]], host: str) -> None:
-    Flask(__name__).run(host, debug=True)
-
-    equal([(options["hostname"], options["use_debugger"]) for options in started], [(host, True)])
-
-
-def test_row_157_where_others_reach_it_it_takes_a_flag_of_its_own(started: list[dict[str, Any]]) -> None:
-    Flask(__name__).run("0.0.0.0", debug=True, expose_debugger=True)
-
-    equal([(options["hostname"], options["use_debugger"]) for options in started], [("0.0.0.0", True)])
-    check("expose_debugger" not in started[0], "the flag is passed on")
-
-
-def test_row_157_without_debug_there_is_no_debugger(started: list[dict[str, Any]]) -> None:
-    for host in ("localhost", "0.0.0.0"):
-        Flask(__name__).run(host)
-    Flask(__name__).run("0.0.0.0", debug=True, use_debugger=False)
-
-    equal([options["use_debugger"] for options in started], [False, False, False])
-
-
-def test_row_157_the_development_server_is_for_this_machine_unless_asked(started: list[dict[str, Any]]) -> None:
-    Flask(__name__).run()
-
-    equal([options["hostname"] for options in started], ["localhost"])
