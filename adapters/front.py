@@ -74,8 +74,8 @@ def _refuse_debugging(app: WSGIApplication, options: Options) -> None:
             )
         if is_open and is_flask_embed(part.app) and part.app.debug:
             raise UsageError(
-                f"{options.title}: the app {part.app.package_name!r} has debug = True, and others reach {options.bind}; "
-                "set debug = False, bind it to 127.0.0.1, or say --allow-debug if that is what you want"
+                f"{options.title}: {part.app.package_name!r} has debug = True, and others reach {options.bind}: set "
+                "debug = False, bind it to 127.0.0.1, or say --allow-debug if that is what you want"
             )
 
 
