@@ -21,7 +21,8 @@ QUICK := -m "not timing and not thorough"
 PROCESSES := tests/packaging $(patsubst %,tests/security/test_%.py,command_line optimized) \
 	$(patsubst %,tests/runners/test_%.py,readme cli mounting tornado_host)
 # These need real servers or other frameworks, start many processes, or are no tests.
-MANY_PROCESSES := tests/runners $(patsubst %,tests/adapters/test_%.py,tornado workers reload)
+MANY_PROCESSES := tests/runners $(patsubst %,tests/adapters/test_%.py,tornado workers reload) \
+	$(patsubst %,tests/security/test_%.py,wire runners debugger)
 # These compare with another implementation, or with a rule, in many examples.
 DIFFERENCES := $(wildcard tests/core/test_*_differential.py tests/core/test_*_properties.py) \
 	$(patsubst %,tests/adapters/test_%.py,http1_h11 http1_properties)

@@ -624,7 +624,7 @@ def test_who_may_connect(folder: Path, allowed: str, is_served: bool, by_variabl
     variables = {"FCGI_WEB_SERVER_ADDRS": allowed} if by_variable else {}
     with (
         serving(
-            "fastcgi", "fcgi_app:app", "--bind", "0.0.0.0:0", *arguments, cwd=folder, variables=variables
+            "fastcgi", "fcgi_app:app", "--bind", "127.0.0.1:0", *arguments, cwd=folder, variables=variables
         ) as runner,
         Peer(("127.0.0.1", runner.port)) as peer,
     ):
@@ -636,7 +636,7 @@ def test_who_may_connect(folder: Path, allowed: str, is_served: bool, by_variabl
 
 @pytest.mark.parametrize("allowed", ["10.0.0", "10.0.0.1/8", "localhost", "10.0.0.1;10.0.0.2"])
 def test_a_list_that_is_none_is_told(folder: Path, allowed: str) -> None:
-    status, told = fails("fastcgi", "fcgi_app:app", "--bind", "0.0.0.0:0", "--web-server-addrs", allowed, cwd=folder)
+    status, told = fails("fastcgi", "fcgi_app:app", "--bind", "127.0.0.1:0", "--web-server-addrs", allowed, cwd=folder)
 
     assert status == 2
     assert told == (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from werkzeug.routing import BuildError, Rule
@@ -393,6 +393,26 @@ def test_row_011_a_converter_that_takes_leading_slashes_is_no_way_out(regex: str
         location = answer.value("Location")
         if location is not None:
             check(location[:1] == "/" and location[1:2] not in ("/", "\\"), f"Location is {location!r}")
+
+
+ELSEWHERE = ["//evil.com", "/\\evil.com", "/\t/evil.com", " //evil.com", "https:evil.com", "http:///evil.com"]
+
+
+@pytest.mark.parametrize("where", [*ELSEWHERE, "javascript:evil", "\x0b//evil.com"])
+@pytest.mark.parametrize(("rule", "path"), REDIRECTS, ids=[f"{rule.rule} {path}" for rule, path in REDIRECTS])
+def test_row_014_no_word_of_a_client_says_where_to_go_next(rule: Rule, path: str, where: str) -> None:
+    app = Flask(__name__)
+    app.url_map.add(Rule(rule.rule, endpoint="view", redirect_to=rule.redirect_to))
+    app.view_functions["view"] = lambda **values: "view"
+    claims = dict.fromkeys(("HTTP_REFERER", "HTTP_ORIGIN", "HTTP_X_ORIGINAL_URL", "HTTP_X_REWRITE_URL"), where)
+
+    answer = call(app, path, QUERY_STRING=f"next={quote(where)}", **claims)
+
+    location = urlsplit(answer.value("Location") or "")
+    equal((answer.status, location.netloc, location.query), (308, "", f"next={quote(where)}"))
+    check(location.path.startswith("/") and location.path[1:2] not in ("/", "\\"), f"Location is {location!r}")
+    # Only where the path itself was asked for with that name it is there again.
+    check("evil" not in location.path or "evil" in path, f"Location is {location!r}")
 
 
 @pytest.mark.parametrize(

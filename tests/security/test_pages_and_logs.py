@@ -13,6 +13,7 @@ from flask_embed import (
     Flask,
     Markup,
     abort,
+    escape,
     flash,
     redirect,
     render_template,
@@ -108,6 +109,30 @@ SOURCES = {
     "JSON": "{{ value|tojson }}",
     "included": "{% include ['none.html'] ignore missing %}{{ value }}",
 }
+
+
+@pytest.mark.parametrize("name", ["{{ 7*7 }}", "{{ config }}", "{% include 'fine.html' %}", "<b>{{ 7*7 }}"])
+def test_row_103_a_name_or_a_value_is_never_the_source_of_a_template(app: Flask, name: str) -> None:
+    @app.before_request
+    def say() -> None:
+        flash(name)
+
+    app.add_url_rule("/named", "named", lambda: render_template(name))
+    app.add_url_rule(
+        "/said", "said", lambda: (flash(name), render_template_string("{{ get_flashed_messages()[0] }}"))[1]
+    )
+    app.add_url_rule("/refused", "refused", lambda: abort(404, name))
+    app.secret_key = "secret"
+
+    named, said, refused = (call(app, path) for path in ("/named", "/said", "/refused"))
+
+    equal((named.status, refused.status), (500, 404))
+    equal(said.text, str(escape(name)))
+    absent("49", named.text + said.text + refused.text)
+
+
+def test_row_103_and_the_helper_for_a_source_says_what_it_is() -> None:
+    present("never build *source* from what a client sent", render_template_string.__doc__ or "")
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
