@@ -67,8 +67,9 @@ test-servers: $(TOOLS) $(GUESTS)/ready  ## what takes long: real web servers, br
 test-servers-alone:
 	+@$(PYTEST) $(patsubst %,--ignore=%,$(DOCTOR) $(FRONTS)) tests/servers
 
+# The doctor waits more than it works.
 test-doctor:
-	@$(PYTEST) --quiet $(DOCTOR)
+	@$(PYTEST) --quiet --numprocesses=3 $(DOCTOR)
 
 test-fronts:
 	@$(PYTEST) --quiet $(FRONTS)
