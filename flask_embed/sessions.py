@@ -66,6 +66,10 @@ def _mark_modified(session: CallbackDict[str, Any]) -> None:
     session.modified = True  # type: ignore[attr-defined]
 
 
+#: RFC 6265 section 6.1: browsers keep cookies of 4096 bytes with name and options, which have the rest
+_LONGEST = 3900
+
+
 class NullSession(Session):
     """What an app without a secret key has: always empty, and a RuntimeError for who writes."""
 
@@ -104,7 +108,14 @@ def write(app: Flask, session: Session, environ: WSGIEnvironment, response: Resp
     response.vary.add("Cookie")
     if session:
         max_age = _lifetime(app) if session.permanent else None
-        response.set_cookie(app.session_cookie_name, dumps(session, signer), max_age=max_age, **options)
+        value = dumps(session, signer)
+        if len(value) > _LONGEST:
+            app.logger.warning(
+                "The session takes %d bytes; browsers drop a cookie above 4096 without a word, and keep the old one: "
+                "store what is large elsewhere, and its key in the session",
+                len(value),
+            )
+        response.set_cookie(app.session_cookie_name, value, max_age=max_age, **options)
     elif not session.new:
         response.delete_cookie(app.session_cookie_name, **options)
 

@@ -218,6 +218,20 @@ def test_what_no_cookie_can_hold_is_an_error_that_names_it(app: Flask) -> None:
         stored["value"] = float("nan")
 
 
+@pytest.mark.filterwarnings("ignore:The 'session' cookie is too large:UserWarning")  # werkzeug's, once for each size
+@pytest.mark.parametrize(("length", "is_told"), [(2_700, False), (3_200, True)])
+def test_a_session_that_browsers_would_drop_is_told_in_the_log(
+    app: Flask, caplog: pytest.LogCaptureFixture, length: int, is_told: bool
+) -> None:
+    answer = app.test_client().get(f"/set/name/{'x' * length}")
+
+    assert answer.status_code == 200
+    size = len(parse_cookie(answer.headers["Set-Cookie"])["session"])
+    assert [record.getMessage().startswith(f"The session takes {size} bytes") for record in caplog.records] == (
+        [True] * is_told
+    )
+
+
 def test_flashed_messages_are_kept_until_they_are_read(app: Flask) -> None:
     @app.route("/flash")
     def flash_two() -> str:
