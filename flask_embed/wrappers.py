@@ -55,12 +55,53 @@ class _Bounded(LimitedStream):
         return size
 
 
+class _Pieces:
+    """A multipart body in pieces that werkzeug's parser reads right, and always the same ones.
+
+    Of a piece that ends within a border, behind ``--boundary``, the parser (3.1.9) takes the line break before it for
+    content. So whatever may be a border goes into one piece, and how a body was cut on its way counts no more.
+    """
+
+    def __init__(self, stream: IO[bytes], boundary: str, most: int | None) -> None:
+        self._stream = stream
+        self._border = b"--" + boundary.encode("ascii", "replace")
+        #: the parser refuses a piece beyond what a field may have, also of a file
+        self._most = None if most is None else max(most // 2, 1)
+        #: what belongs to the next piece
+        self._held = b""
+
+    def read(self, size: int) -> bytes:
+        """About *size* bytes; none at the end."""
+        left = size if self._most is None else min(size, self._most)
+        parts = [self._held]
+        left -= len(self._held)
+        while left > 0 and (part := self._stream.read(left)):
+            parts.append(part)
+            left -= len(part)
+        data = b"".join(parts)
+        end = len(data) if left > 0 else self._end(data)
+        self._held = data[end:]
+        return data[:end]
+
+    def _end(self, data: bytes) -> int:
+        """How much of *data* can be a piece: what is before the line at its end, if that may be a border."""
+        begin = max(data.rfind(b"\n"), data.rfind(b"\r"))
+        line = data[begin + 1 :]
+        if not (line.startswith(self._border) or self._border.startswith(line)):
+            return len(data)
+        begin -= data[begin - 1 : begin + 1] == b"\r\n"
+        return begin if begin > 0 else len(data)  # what is longer than a piece is no border
+
+
 class _FormParser(FormDataParser):
-    """werkzeug's parser, counting the fields of every form."""
+    """werkzeug's parser, counting the fields of every form, and given multipart forms in :class:`_Pieces`."""
 
     def parse(
         self, stream: IO[bytes], mimetype: str, content_length: int | None, options: dict[str, str] | None = None
     ) -> Any:
+        if mimetype == "multipart/form-data" and options is not None:
+            pieces = cast("IO[bytes]", _Pieces(stream, options.get("boundary", ""), self.max_form_memory_size))
+            return (stream, *super().parse(pieces, mimetype, content_length, options)[1:])
         if mimetype == "application/x-www-form-urlencoded" and self.max_form_parts is not None:
             content = stream.read()
             if content.count(b"&") >= self.max_form_parts:
