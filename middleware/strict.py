@@ -33,9 +33,10 @@ class StrictEnviron:
 
     Refused are: a method that is no token of up to 20 characters; a SCRIPT_NAME or PATH_INFO that is neither empty nor
     begins with a slash; a SCRIPT_NAME that a browser could read as a host, or with a ``..`` segment; a CONTENT_LENGTH
-    that is no number of up to 18 digits; a Host that is none, or two; a line break or NUL in any string of the request
-    (not in ``SSL_*``: certificates have lines); another scheme than http and https; a command for Werkzeug's debugger,
-    which nobody has meant to be there (``?__debugger__=yes``, CVE-2024-34069). HTTP_PROXY, which libraries take
+    that is no number of up to 18 digits; a Host that is none, or two; any of these or a QUERY_STRING that is no str; a
+    line break, a NUL or a character that stands for no byte (PEP 3333) in any string of the request (not in ``SSL_*``:
+    certificates have lines); another scheme than http and https; a command for Werkzeug's debugger, which nobody has
+    meant to be there (``?__debugger__=yes``, CVE-2024-34069). HTTP_PROXY, which libraries take
     for a setting of their own, is left out (CVE-2016-5385); the root as a SCRIPT_NAME is ``""`` and not ``"/"`` (PEP
     3333), which would make a mount below it ``//shop``. Every runner puts it around what it serves::
 
@@ -49,7 +50,7 @@ class StrictEnviron:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         fault = environ_fault(environ)
         if fault is not None:
-            _logger.warning("Refused a request from %s: %s", readable(environ.get("REMOTE_ADDR", "-")), fault)
+            _logger.warning("Refused a request from %s: %s", readable(str(environ.get("REMOTE_ADDR", "-"))), fault)
             return bad_request(environ, start_response)
         if "HTTP_PROXY" in environ or environ.get("SCRIPT_NAME") == "/":
             environ = environ.copy()
@@ -61,30 +62,45 @@ class StrictEnviron:
 
 def environ_fault(environ: WSGIEnvironment) -> str | None:
     """What is wrong with an environ in a few words, without any of its values; None if nothing is."""
-    method = environ.get("REQUEST_METHOD", "")
+    get = environ.get
+    method, host, length = get("REQUEST_METHOD", ""), get("HTTP_HOST", ""), get("CONTENT_LENGTH", "")
+    script_name, path, query = get("SCRIPT_NAME", ""), get("PATH_INFO", ""), get("QUERY_STRING", "")
+    if not (str is type(method) is type(host) is type(length) is type(script_name) is type(path) is type(query)):
+        return "a variable is no text"
     if method not in _KNOWN_METHODS and _METHOD.fullmatch(method) is None:
         return "the method is no token"
-    path = environ.get("PATH_INFO", "")
     if path and path[0] != "/":
         return "PATH_INFO does not begin with a slash"
-    fault = front_fault(environ.get("HTTP_HOST", ""), environ.get("SCRIPT_NAME", ""))
+    fault = front_fault(host, script_name)
     if fault is not None:
         return fault
-    length = environ.get("CONTENT_LENGTH", "")
     if length and _LENGTH.fullmatch(length) is None:
         return "CONTENT_LENGTH is no number"
     if environ.get("wsgi.url_scheme") not in ("http", "https"):
         return "the scheme is neither http nor https"
-    query = environ.get("QUERY_STRING")
     if query and ("__debugger__" in query or "%" in query) and _is_for_debugger(query):
         return "the query is for a debugger"
     # One look at all values together: that they hold none is by far the most frequent case.
     values = "".join([value for value in environ.values() if type(value) is str])
-    if "\n" in values or "\r" in values or "\0" in values:
+    if "\n" in values or "\r" in values or "\0" in values or not _is_made_of_bytes(values):
         for key, value in environ.items():
-            if type(value) is str and _LINE_BREAK.search(value) is not None and not key.startswith("SSL_"):
-                return f"there is a line break or NUL in {readable(key)}"
+            if type(value) is str and not key.startswith("SSL_"):
+                if _LINE_BREAK.search(value) is not None:
+                    return f"there is a line break or NUL in {readable(key)}"
+                if not _is_made_of_bytes(value):
+                    return f"there is a character that stands for no byte in {readable(key)}"
     return None
+
+
+def _is_made_of_bytes(value: str) -> bool:
+    """Whether each character stands for a byte (PEP 3333, "Unicode Issues")."""
+    if value.isascii():
+        return True
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_for_debugger(query: str) -> bool:

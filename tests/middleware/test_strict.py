@@ -59,7 +59,6 @@ def seen_by_app(**changes: Any) -> tuple[int, WSGIEnvironment | None]:
         {"SSL_CLIENT_CERT": "-----BEGIN-----\nline\n"},
         {"wsgi_url_scheme": "https"},
         {"QUERY_STRING": "q=__debugger__&x__debugger__=%ff&%&=&&__debugger=yes"},
-        {"QUERY_STRING": "\ud800"},
     ],
     ids=str,
 )
@@ -117,11 +116,22 @@ def test_a_request_passes(changes: dict[str, str]) -> None:
         {"QUERY_STRING": "__debugger__=yes"},
         {"QUERY_STRING": "a=b&&__debugger__"},
         {"QUERY_STRING": "%5F_debu%67ger__=yes"},
+        {"QUERY_STRING": "\ud800"},
+        {"QUERY_STRING": "\u20ac"},
+        {"HTTP_COOKIE": "a=\u20ac"},
+        {"QUERY_STRING": b"a=b"},
+        {"QUERY_STRING": None},
+        {"PATH_INFO": None},
+        {"CONTENT_LENGTH": 3},
+        {"HTTP_HOST": []},
+        {"SCRIPT_NAME": 1},
+        {"REQUEST_METHOD": None},
+        {"REQUEST_METHOD": "G T", "REMOTE_ADDR": None},
     ],
     ids=str,
 )
 def test_what_is_no_request_is_refused_and_no_app_called(
-    changes: dict[str, str], caplog: pytest.LogCaptureFixture
+    changes: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
         status, environ = seen_by_app(**changes)

@@ -1,0 +1,317 @@
+"""Any environ that a server could make up: what passes the gate is a request, and what stands behind can rely on it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flask_embed.middleware import (
+    DispatcherMiddleware,
+    PathDispatcher,
+    PrefixMiddleware,
+    StrictEnviron,
+    SubdomainDispatcher,
+)
+from flask_embed.middleware.strict import environ_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+NAME = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-")
+DIGITS = frozenset("0123456789")
+#: the variables that are judged one by one; a server may leave any of them out, but for the method
+JUDGED = ["REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "CONTENT_LENGTH", "HTTP_HOST"]
+OTHERS = [
+    *("SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "REMOTE_ADDR", "REMOTE_USER", "REQUEST_URI", "CONTENT_TYPE"),
+    *(
+        "HTTP_COOKIE",
+        "HTTP_PROXY",
+        "HTTP_X",
+        "HTTP_X_FORWARDED_HOST",
+        "SSL_CLIENT_CERT",
+        "wsgi.url_scheme",
+        "odd key\n",
+    ),
+]
+PIECES = [
+    *(
+        "/",
+        "//",
+        "/a",
+        "/a/b",
+        "a",
+        "..",
+        "/..",
+        "/.",
+        "\\",
+        "?",
+        "#",
+        "%",
+        "%5f",
+        "__debugger__",
+        "=yes",
+        "&",
+        "*",
+        "+",
+    ),
+    *(
+        "good.example",
+        "evil.example",
+        "@",
+        ",",
+        ":",
+        ":80",
+        "[",
+        "]",
+        "::1",
+        "xn--",
+        " ",
+        "\t",
+        "\r",
+        "\n",
+        "\0",
+        "\x7f",
+    ),
+    *(
+        "\xff",
+        "\xc3\xbc",
+        "\u20ac",
+        "\udc80",
+        "\u0661",
+        "1",
+        "9" * 18,
+        "GET",
+        "PUT",
+        "x" * 21,
+        "http",
+        "https",
+        "-",
+        "_",
+    ),
+]
+TEXTS = st.one_of(
+    st.lists(st.sampled_from(PIECES), max_size=5).map("".join), st.text(max_size=12), st.sampled_from(PIECES)
+)
+#: what servers that are no better have put there
+NO_TEXTS: st.SearchStrategy[Any] = st.sampled_from([None, b"", b"/a", 0, 80, True, 1.5, [], ("a",)])
+
+
+def plain(**changes: Any) -> WSGIEnvironment:
+    """The environ of a plain request, with changes."""
+    return {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": "/a/b",
+        "QUERY_STRING": "a=b",
+        "HTTP_HOST": "good.example",
+        "REMOTE_ADDR": "192.0.2.7",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": object(),
+        **changes,
+    }
+
+
+@st.composite
+def environs(draw: Callable[[Any], Any], values: st.SearchStrategy[Any] = TEXTS) -> WSGIEnvironment:
+    """The environ of a plain request, of which some is missing and some is odd."""
+    environ = plain(**draw(st.dictionaries(st.sampled_from([*JUDGED, *OTHERS]), values, max_size=4)))
+    for key in draw(st.lists(st.sampled_from([*JUDGED, *OTHERS]), max_size=3)):
+        environ.pop(key, None)
+    return environ
+
+
+def is_host(host: str) -> bool:
+    """A name or an address of IPv6 in brackets, and perhaps a port, as the rule is told to people."""
+    name, colon, port = host.rpartition(":") if not host.endswith("]") and ":" in host else (host, "", "")
+    if colon and not (len(port) <= 5 and DIGITS.issuperset(port)):
+        return False
+    if name.startswith("[") and name.endswith("]"):
+        return 4 <= len(name) <= 47 and set("0123456789abcdefABCDEF:.").issuperset(name[1:-1])
+    return 1 <= len(name) <= 255 and NAME.issuperset(name)
+
+
+def is_script_name(path: str) -> bool:
+    """Empty, or a path that no browser takes for something else."""
+    if path and (path[0] != "/" or path[:2] == "//" or ".." in path.split("/")):
+        return False
+    if any(char in "\\?#\x7f" or ord(char) < 32 for char in path):
+        return False
+    try:
+        path.encode("latin-1").decode()
+    except UnicodeError:
+        return False
+    return True
+
+
+def is_request(environ: WSGIEnvironment) -> bool:
+    """Whether an environ is to pass, by the rules one after the other."""
+    method, script_name, path, query, length, host = (environ.get(key, "") for key in JUDGED)
+    texts = [value for key, value in environ.items() if isinstance(value, str) and not key.startswith("SSL_")]
+    return (
+        0 < len(method) <= 20
+        and TOKEN.issuperset(method)
+        and path[:1] in ("", "/")
+        and is_script_name(script_name)
+        and len(length) <= 18
+        and DIGITS.issuperset(length)
+        and (not host or is_host(host))
+        and environ.get("wsgi.url_scheme") in ("http", "https")
+        and all(unquote(pair.partition("=")[0], "latin-1") != "__debugger__" for pair in query.split("&"))
+        and not any(char in "\0\r\n" or ord(char) > 255 for text in texts for char in text)
+    )
+
+
+class App:
+    """Remembers what it was called with."""
+
+    def __init__(self) -> None:
+        self.seen: list[WSGIEnvironment] = []
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        self.seen.append(environ.copy())
+        start_response("200 OK", [])
+        return [b"app"]
+
+
+def answer(app: WSGIApplication, environ: WSGIEnvironment) -> tuple[str, bytes]:
+    """Status line and body; the environ is as it was before, and all that is sent can be sent."""
+    heads: list[str] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        assert all(text.isascii() and text.isprintable() for header in headers for text in header)
+        heads.append(status)
+
+    before = dict(environ)
+    body: Any = app(environ, start_response)
+    text = b"".join(body)
+    if hasattr(body, "close"):
+        body.close()
+    assert environ == before
+    (status,) = heads
+    return status, text
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """The thousand refusals are no use in a report."""
+    logging.disable(logging.WARNING)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@given(environs())
+def test_what_passes_the_gate_is_a_request_and_all_else_is_refused(environ: WSGIEnvironment) -> None:
+    app = App()
+
+    status, body = answer(StrictEnviron(app), environ)
+
+    if is_request(environ):
+        script_name = environ.get("SCRIPT_NAME")
+        expected = {key: value for key, value in environ.items() if key != "HTTP_PROXY"}
+        assert status == "200 OK"
+        assert app.seen == [{**expected, "SCRIPT_NAME": ""} if script_name == "/" else expected]
+    else:
+        assert (status, app.seen) == ("400 Bad Request", [])
+        assert body == (b"" if environ.get("REQUEST_METHOD") == "HEAD" else b"Bad Request\n")
+
+
+@given(environs(), st.dictionaries(st.sampled_from(JUDGED), NO_TEXTS, min_size=1, max_size=2))
+def test_what_is_no_text_is_no_request(environ: WSGIEnvironment, values: dict[str, Any]) -> None:
+    environ.update(values)
+
+    assert answer(StrictEnviron(App()), environ)[0] == "400 Bad Request"
+
+
+@given(st.dictionaries(st.sampled_from(OTHERS), NO_TEXTS))
+def test_but_what_servers_add_may_be_anything(values: dict[str, Any]) -> None:
+    environ = plain(**values)
+
+    assert (environ_fault(environ) is None) == (environ["wsgi.url_scheme"] == "http")
+
+
+@given(environs(TEXTS | NO_TEXTS))
+def test_a_fault_is_told_in_one_line_and_without_the_value(environ: WSGIEnvironment) -> None:
+    fault = environ_fault(environ)
+
+    if fault is not None:
+        assert fault.isascii()
+        assert fault.isprintable()
+        assert not any(mark in fault for mark in ("evil", "good", "<", "%", "debugger__"))
+
+
+def mounted(app: WSGIApplication) -> DispatcherMiddleware:
+    """An app at several places, under hosts and below each other."""
+    inner = DispatcherMiddleware(app, {"/b": app, "/b/c": app})
+    return DispatcherMiddleware(app, {"/a": inner, "good.example/a": app, "*.example:80/": inner, "[::1]/ü": app})
+
+
+MIDDLEWARE: dict[str, Callable[[WSGIApplication], WSGIApplication]] = {
+    "dispatcher": mounted,
+    "prefix": lambda app: PrefixMiddleware(app, "/a"),
+    "prefix that was taken off": lambda app: PrefixMiddleware(app, "/a", "stripped"),
+    "paths": lambda app: PathDispatcher(app, lambda name: app),
+    "subdomains": lambda app: SubdomainDispatcher("example", lambda name: app, default_app=app),
+    "all": lambda app: SubdomainDispatcher(
+        "example", lambda name: PathDispatcher(mounted(PrefixMiddleware(app, "/b")), lambda name: mounted(app))
+    ),
+}
+
+
+@given(environs())
+def test_no_environ_is_too_odd_for_what_mounts_apps(environ: WSGIEnvironment) -> None:
+    before, path = environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")
+    others = {key: value for key, value in environ.items() if key not in ("SCRIPT_NAME", "PATH_INFO")}
+    for name, put_around in MIDDLEWARE.items():
+        app = App()
+
+        status, body = answer(put_around(app), environ)
+
+        assert (status, body) in (("200 OK", b"app"), ("404 Not Found", b"Not Found\n"), ("404 Not Found", b"")), name
+        for seen in app.seen:
+            script_name, path_info = seen.pop("SCRIPT_NAME", ""), seen.pop("PATH_INFO", "")
+            assert script_name.startswith(before), name
+            assert script_name + path_info == before + ("/a" if name == "prefix that was taken off" else "") + path, (
+                name
+            )
+            assert path_info == path or path_info[:1] in ("", "/"), name
+            seen.pop("flask_embed.mounts", None)
+            assert seen == others, name
+
+
+@given(environs())
+def test_what_has_passed_the_gate_passes_it_below_each_mount(environ: WSGIEnvironment) -> None:
+    for name, put_around in MIDDLEWARE.items():
+        app = App()
+
+        status, _ = answer(StrictEnviron(put_around(StrictEnviron(app))), environ)
+
+        assert (status == "400 Bad Request") is not is_request(environ), name
+        for seen in app.seen:
+            assert is_request(seen), name
+            assert "//" not in seen.get("SCRIPT_NAME", "").removeprefix(environ.get("SCRIPT_NAME", "")), name
+
+
+@given(environs())
+def test_only_names_that_can_be_part_of_a_url_are_asked_for(environ: WSGIEnvironment) -> None:
+    segments: list[str] = []
+    subdomains: list[str] = []
+
+    answer(PathDispatcher(None, segments.append), environ)
+    answer(SubdomainDispatcher("example", subdomains.append), environ)
+
+    for name in segments:
+        assert environ["PATH_INFO"].encode("latin-1").split(b"/")[1] == name.encode()
+        assert name not in ("", ".", "..")
+        assert not any(mark in name for mark in "/\\?#\0\r\n\x7f")
+    for name in subdomains:
+        assert NAME.issuperset(name)
+        assert name == name.lower()
+        assert "" not in name.split(".") or name == ""
