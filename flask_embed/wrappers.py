@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
-from werkzeug.datastructures import Headers
+from werkzeug.datastructures import EnvironHeaders, Headers
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 from werkzeug.utils import cached_property, get_content_type
@@ -17,7 +17,7 @@ from werkzeug.wrappers import Request as WerkzeugRequest
 from werkzeug.wrappers import Response as WerkzeugResponse
 from werkzeug.wsgi import LimitedStream
 
-from flask_embed.environ import request_host, text
+from flask_embed.environ import request_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import IO, Self
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from werkzeug.datastructures import MultiDict
     from werkzeug.exceptions import HTTPException
     from werkzeug.routing import Rule
 
@@ -123,6 +124,26 @@ class _Json:
             raise ValueError("the JSON is nested too deep") from None
 
 
+class _Late:
+    """An attribute that a method makes when it is first asked for. It can be set, and then is that."""
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        self._make = make
+        self._name = make.__name__
+        self.__doc__ = make.__doc__
+
+    def __get__(self, request: Any, owner: type) -> Any:
+        if request is None:
+            return self
+        value = request.__dict__[self._name] = self._make(request)
+        return value
+
+
+def _decoded(value: str) -> str:
+    """A WSGI string as text; what is no UTF-8 in it is replaced."""
+    return value if value.isascii() else value.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
 class Request(WerkzeugRequest):
     """What the client asked for; :data:`flask_embed.request` is the current one.
 
@@ -144,18 +165,66 @@ class Request(WerkzeugRequest):
     json_module: Any = _Json
     form_data_parser_class = _FormParser
 
+    #: the streams of uploaded files
+    _spooled: tuple[IO[bytes], ...] = ()
+
     def __init__(self, environ: WSGIEnvironment, populate_request: bool = False, shallow: bool = False) -> None:
         # A request that is stored in its own environ would live until the next collection of cycles.
-        super().__init__(environ, populate_request, shallow)
-        self._spooled: list[IO[bytes]] = []
-        if not self.query_string.isascii():  # bytes that a URL has to encode; a client sends what it likes
-            self.query_string = quote(self.query_string, safe=_ASCII).encode()
-        path = environ.get("PATH_INFO", "")
-        if path.startswith("//"):  # slashes are not merged: what matches a rule is what a view sees
-            try:
-                self.path = text(path)
-            except UnicodeError:
-                self.path = path.encode("latin-1", "replace").decode("utf-8", "replace")
+        self.environ = environ
+        self.shallow = shallow
+        if populate_request and not shallow:
+            environ["werkzeug.request"] = self
+
+    # What werkzeug reads from the environ for each request is read here when a view asks for it.
+
+    @_Late
+    def method(self) -> str:
+        return cast("str", self.environ.get("REQUEST_METHOD", "GET")).upper()
+
+    @_Late
+    def scheme(self) -> str:
+        return cast("str", self.environ.get("wsgi.url_scheme", "http"))
+
+    @_Late
+    def server(self) -> tuple[str, int | None] | None:
+        name = self.environ.get("SERVER_NAME")
+        if name is None:
+            return None
+        try:
+            return name, int(self.environ["SERVER_PORT"])
+        except (LookupError, TypeError, ValueError):
+            return name, None  # a unix socket
+
+    @_Late
+    def root_path(self) -> str:
+        return _decoded(self.environ.get("SCRIPT_NAME") or "").rstrip("/")
+
+    @_Late
+    def path(self) -> str:
+        path = _decoded(self.environ.get("PATH_INFO") or "")
+        return path if path.startswith("/") else f"/{path}"  # slashes are not merged: a view sees what matched a rule
+
+    @_Late
+    def query_string(self) -> bytes:
+        query: bytes = self.environ.get("QUERY_STRING", "").encode("latin-1")
+        # Bytes that a URL has to encode; a client sends what it likes.
+        return query if query.isascii() else quote(query, safe=_ASCII).encode()
+
+    @_Late
+    def headers(self) -> EnvironHeaders:
+        return EnvironHeaders(self.environ)
+
+    @_Late
+    def remote_addr(self) -> str | None:
+        return self.environ.get("REMOTE_ADDR")
+
+    @_Late
+    def args(self) -> MultiDict[str, str]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The values of the query, by name."""
+        query = self.query_string.decode()
+        if "%" in query or "+" in query:
+            return super().args
+        return self.parameter_storage_class([pair.partition("=")[::2] for pair in query.split("&") if pair])
 
     @cached_property
     def host(self) -> str:
@@ -180,12 +249,13 @@ class Request(WerkzeugRequest):
 
     def _get_file_stream(self, *args: Any, **kwargs: Any) -> IO[bytes]:
         stream = super()._get_file_stream(*args, **kwargs)
-        self._spooled.append(stream)
+        self._spooled = (*self._spooled, stream)
         return stream
 
     def close(self) -> None:
         """Close the uploaded files; those of a form that was refused half-way, too."""
-        super().close()
+        if "files" in self.__dict__:
+            super().close()
         for stream in self._spooled:
             stream.close()
 
