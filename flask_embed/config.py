@@ -205,12 +205,13 @@ def _check_values(server: str, deployment: Deployment) -> None:
     """Whether each value is one of its kind, and can be written down."""
     if not _APP.fullmatch(deployment.app):
         raise UsageError(f"--app {deployment.app!r} names no app: write module:attribute or module:factory()")
+    is_written = deployment.via not in _EXTERNAL or server == "systemd"  # also where nobody has named them
     for option, path in (
         ("--socket", deployment.socket),
         ("--static", deployment.static),
         ("--script", deployment.script),
-        ("--chdir", deployment.chdir),
-        ("--python", deployment.python),
+        ("--chdir", _folder(deployment) if is_written else deployment.chdir),
+        ("--python", _python(deployment) if is_written else deployment.python),
     ):
         if path is not None:
             _check_path(option, path, server, deployment)
@@ -242,12 +243,10 @@ def _check_values(server: str, deployment: Deployment) -> None:
                 raise UsageError(f"{option} {value} is for a web server; leave it out for systemd")
     if deployment.web_server is not None:
         for name in deployment.web_server.split(","):
-            try:
-                ipaddress.ip_network(name)
-            except ValueError:
+            if not _is_network(name):
                 raise UsageError(
                     f"--web-server {name!r} is no address: write 10.0.0.1, or several: 10.0.0.1,10.0.1.0/24"
-                ) from None
+                )
     try:
         static_url = normalize_prefix(deployment.static_url)
     except PrefixError as error:
@@ -264,6 +263,8 @@ def _check_path(option: str, path: str, server: str, deployment: Deployment) -> 
             raise UsageError(f"{option} {path!r} holds {char!r}, which no line of a configuration can have")
         if char in _UNSAFE[server]:
             raise UsageError(f"{option} {path!r} holds {char!r}, which {server} would read as more than a letter")
+    if server == "systemd" and option in ("--socket", "--chdir") and path.endswith(("\\", " ")):
+        raise UsageError(f"{option} {path!r} ends with {path[-1]!r}, which systemd would take for none of it")
     if option == "--socket" and len(os.fsencode(path)) > 107:
         raise UsageError(f"--socket {path!r} is longer than the 107 bytes that a path of a unix socket may have")
     if server == "apache" and option == "--socket" and "#" in path:
@@ -303,6 +304,14 @@ def _check_place(server: str, deployment: Deployment) -> None:
                 f"--tcp {address} is another machine, which has to know whom to believe: "
                 "name the web server's address with --web-server 10.0.0.1"
             )
+
+
+def _is_network(name: str) -> bool:
+    try:
+        ipaddress.ip_network(name)
+    except ValueError:
+        return False
+    return "%" not in name  # behind which a scope may be any text
 
 
 def _is_loopback(host: str) -> bool:
