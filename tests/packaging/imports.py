@@ -194,7 +194,12 @@ RULES = (
     adapter("lighttpd", "flask_embed.adapters.targets"),
     adapter("nginx", "flask_embed.adapters.targets"),
     adapter("proxy"),
-    adapter("sqlalchemy_session", "sqlalchemy"),
+    Rule(
+        ("adapters/sqlalchemy_session.py",),
+        "the session belongs to a request or a WSGI app: it may import SQLAlchemy, errors, parts and ctx, and name app",
+        may=(*LEAVES, "flask_embed.ctx", "sqlalchemy"),
+        for_types=("flask_embed.app",),
+    ),
 )
 
 

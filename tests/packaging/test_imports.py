@@ -127,6 +127,18 @@ def test_the_project_keeps_its_layers() -> None:
             id="a protocol with a socket",
         ),
         pytest.param(
+            "adapters/sqlalchemy_session.py",
+            ["from sqlalchemy import orm", "from flask_embed.app import Flask"],
+            "adapters/sqlalchemy_session.py:2: imports flask_embed.app: the session belongs to a request",
+            id="the adapter of SQLAlchemy that loads app",
+        ),
+        pytest.param(
+            "adapters/proxy.py",
+            ["import sqlalchemy"],
+            "adapters/proxy.py:1: imports sqlalchemy: an adapter may",
+            id="SQLAlchemy in another adapter",
+        ),
+        pytest.param(
             "flask_embed/errors.py",
             ["from werkzeug.exceptions import NotFound"],
             "flask_embed/errors.py:1: imports werkzeug.exceptions: errors, options and parts are leaves",
@@ -177,6 +189,17 @@ def test_an_import_against_the_rules_is_named_with_its_rule(
             "middleware/dispatcher.py",
             ["from flask_embed.middleware.prefix import split", "from flask_embed.errors import PrefixError"],
             id="middleware beside middleware",
+        ),
+        pytest.param(
+            "adapters/sqlalchemy_session.py",
+            [
+                "from typing import TYPE_CHECKING",
+                "import sqlalchemy.orm",
+                "import flask_embed.ctx, flask_embed.parts",
+                "if TYPE_CHECKING:",
+                "    from flask_embed.app import Flask",
+            ],
+            id="the adapter of SQLAlchemy that names the type of app",
         ),
         pytest.param(
             "adapters/gevent_server.py",

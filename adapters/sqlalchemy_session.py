@@ -1,0 +1,436 @@
+"""A session of SQLAlchemy for each request, removed when the request ends, however it ends.
+
+For an app of flask_embed two lines do it, under each runner and each other server::
+
+    db_session = request_scoped_session(sessionmaker(engine))
+    remove_session(app, db_session)
+
+Whose the session is:
+
+- In a request it is the request's. A request that is made inside of another one (by an app that calls an app, or
+  ``test_request_context`` in a ``with`` block of one) has a session of its own: when it ends it neither commits, rolls
+  back nor detaches what the outer one has begun. It does not see either what the outer one has not committed.
+- Below a :class:`ScopedSessionMiddleware` it is that of the request which the middleware was called with, and all that
+  is inside shares it.
+- Anywhere else, in a script, a shell, a start-up function, in a thread or greenlet that a view has started, it is that
+  of the running thread or greenlet, and never a request's. Whoever uses it there ends it with ``db_session.remove()``;
+  otherwise it ends with the thread or greenlet.
+
+A ``scoped_session(sessionmaker(engine))`` as SQLAlchemy makes it belongs to a thread. It can be passed here as well:
+then the thread has the session of the request that it runs a part of, and before and after that none.
+
+**gevent.** ``python -m flask_embed.gevent`` patches the standard library before it loads the app. Then a session of a
+thread is one of a greenlet, SQLAlchemy's pool waits without stopping other requests, and so does psycopg (from 3.1.14
+on): it looks for the patch when it is imported, so nothing is left to do. Of other drivers those in pure Python do the
+same, those around a C library do not. With ``--no-patch`` only a :func:`request_scoped_session` will do, and a query
+stops every request of the process until it is answered. So does waiting for a connection: let the pool have as many
+(``pool_size``) as there are requests at a time. Commit before a request waits for something or streams: another one
+that wants a row which this one has locked would keep it from ever unlocking that.
+
+**A database that was started anew.** The pool has connections to what is gone. The first request that uses one of them
+fails, its error is logged, the pool drops all of them, and the next request works. With
+``create_engine(url, pool_pre_ping=True)`` none fails, for a small query more each time that a connection is taken
+(SQLAlchemy's manual, "Dealing with Disconnects").
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from contextlib import suppress
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
+from sqlalchemy.util import ScopedRegistry, ThreadLocalRegistry
+
+from flask_embed.ctx import current_context, has_request_context
+from flask_embed.parts import is_flask_embed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, MutableMapping
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from flask_embed.app import Flask
+
+__all__ = ["ScopedSessionMiddleware", "remove_session", "request_scoped_session"]
+
+S = TypeVar("S", bound=Session)
+
+_logger = logging.getLogger("flask_embed.adapters")
+
+
+def request_scoped_session(session_factory: sessionmaker[S]) -> scoped_session[S]:
+    """A ``scoped_session`` whose scope is the request, and not a thread, which several requests may share.
+
+    *session_factory* is a ``sessionmaker``, or whatever else makes a new ``Session`` when it is called. What comes back
+    is of SQLAlchemy's own class and used like any other: it stands for the session, called it returns it, and it has
+    ``query_property()`` and ``configure()``. The streamed body of a response belongs to its request, whichever thread
+    the server reads it in. Whose the session is outside of requests is said at the top of this module.
+
+    :func:`remove_session` or :class:`ScopedSessionMiddleware` ends the session with the request. Where neither was
+    asked to, nothing else does: it is gone when the request is collected.
+
+    TypeError for what makes no sessions: an engine, a session, a ``scoped_session``, and what is of
+    ``sqlalchemy.ext.asyncio``::
+
+        engine = create_engine("postgresql+psycopg://localhost/shop")
+        db_session = request_scoped_session(sessionmaker(engine))
+
+    A scope of one's own is SQLAlchemy's idea (its manual, "Using Custom Created Scopes").
+    """
+    given: Any = session_factory
+    if isinstance(given, scoped_session):
+        fault = "has a scope already"
+    elif _is_async(given) or _is_async(getattr(given, "class_", given)):
+        fault = "is for asyncio, which a WSGI app does not run in"
+    elif not callable(given) or (isinstance(given, type) and not issubclass(given, Session)):
+        fault = "makes no sessions"
+    else:
+        made = scoped_session(session_factory)
+        made.registry = _RequestRegistry(session_factory)
+        return made
+    raise TypeError(f"session_factory is {given!r}, which {fault}: pass sessionmaker(engine)")
+
+
+def remove_session(app: Flask, db_session: scoped_session[Any]) -> None:
+    """Remove the session of each request of *app* when the request ends, once, whatever has failed.
+
+    *db_session* is a :func:`request_scoped_session` or another ``scoped_session``. Its ``remove()`` is called in the
+    scope of the request, after all teardown functions of the app, also if nothing has asked for the session: what was
+    not committed is rolled back, and the connection goes back to its pool. With a streamed response that is when the
+    body has ended, has failed, or was closed because the client has left, so the session can be used in a generator.
+    There is nothing for you to close. A ``remove()`` that raises, because the database is gone, is logged and changes
+    nothing else; the next request has a new session.
+
+    Call it once for each ``scoped_session`` that the app uses; the second time for the same one nothing happens.
+    TypeError if *app* is no Flask object of flask_embed, or if *db_session* is no ``scoped_session``: one session would
+    be shared by all requests, and those of ``sqlalchemy.ext.asyncio`` are for other apps than those of WSGI::
+
+        from flask_embed.adapters.sqlalchemy_session import remove_session
+        from yourapplication.database import db_session
+
+        remove_session(app, db_session)
+
+    A ``scoped_session`` of another scope, such as a thread, is treated as :class:`ScopedSessionMiddleware` does, inside
+    of ``app.wsgi_app``: no request meets what another one or the thread has left there. A context that is made by hand,
+    with ``test_request_context``, does not come that way; it uses what the scope has, and removes it when it ends.
+
+    WSGI middleware around the app is outside of its requests. If that uses the session too, put a
+    :class:`ScopedSessionMiddleware` around it, which removes the session then. (SQLAlchemy's manual, "Using
+    Thread-Local Scope with Web Applications".)
+    """
+    if not is_flask_embed(app):
+        raise TypeError(
+            f"app is {app!r}, which is no Flask object of flask_embed: wrap another WSGI app, "
+            "ScopedSessionMiddleware(app, db_session)"
+        )
+    _check(db_session)
+    functions = app.teardown_request_funcs
+    if any(isinstance(function, _Removal) and function.db_session is db_session for function in functions):
+        return
+    functions.insert(0, _Removal(db_session))  # the last one that is called: the others may need the session
+    if not isinstance(db_session.registry, _RequestRegistry):
+        app.wsgi_app = _AroundApp(app.wsgi_app, db_session)  # type: ignore[method-assign]
+
+
+class ScopedSessionMiddleware:
+    """*app* with a session for each request, removed after its body was closed: for any WSGI app.
+
+    *db_session* is a ``scoped_session`` of any scope, a :func:`request_scoped_session` included. A request begins
+    without a session: one that was left in the scope outside of requests is closed. Its own one is in the scope while a
+    part of it runs (the call, each step of the body, its ``close()``) and in no scope in between. So it stays with the
+    request if the server reads a body in several threads, or several bodies in turns, or leaves one unread. A request
+    that is made inside of another one has its own, and gives the scope back as it was.
+
+    ``db_session.remove()`` is called once for each request: at once if the app has raised or has returned a whole body
+    (a list, a tuple, the server's file wrapper); otherwise when the body has ended, has raised or was closed, after its
+    own ``close()``, which is called then (PEP 3333 has it called by the server). A body that the server neither reads
+    to its end nor closes is closed when it is collected, with a line in the log. A ``remove()`` that raises is logged
+    and changes nothing else.
+
+    TypeError if *app* is not callable or *db_session* is no ``scoped_session``. The session of a thread, in greenlets
+    that share one because nothing has patched it, would be that of several requests at once: there a request is a
+    RuntimeError that says so::
+
+        application = ScopedSessionMiddleware(bottle_app, db_session)
+    """
+
+    def __init__(self, app: WSGIApplication, db_session: scoped_session[Any]) -> None:
+        if not callable(app):
+            raise TypeError(f"app is {app!r}, which is no WSGI app: ScopedSessionMiddleware(app, db_session)")
+        _check(db_session)
+        #: what is called with each request
+        self.app = app
+        #: what is removed with each request
+        self.db_session = db_session
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        registry = self.db_session.registry
+        if _is_shared_by_greenlets(registry):
+            raise RuntimeError(
+                "db_session has one session for a whole thread, which several greenlets run in here: make it with "
+                "request_scoped_session(sessionmaker(engine)), or let gevent patch before SQLAlchemy is imported"
+            )
+        if not has_request_context() and _Request.running(registry) is None:
+            _close(_taken(registry))
+        request = _Request(self)
+        with request:
+            try:
+                body = self.app(environ, start_response)
+            except BaseException:
+                request.remove()
+                raise
+            wrapper = environ.get("wsgi.file_wrapper")  # a class with most servers, a function with some
+            if type(body) in (list, tuple) or (isinstance(wrapper, type) and isinstance(body, wrapper)):
+                request.remove()
+                return body
+        return _Body(request, body)
+
+
+class _AroundApp(ScopedSessionMiddleware):
+    """What :func:`remove_session` puts around an app, where one that its user has put around it goes first."""
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        around = _Request.running(self.db_session.registry)
+        if around is not None and not isinstance(around.middleware, _AroundApp):
+            return self.app(environ, start_response)
+        return super().__call__(environ, start_response)
+
+
+class _Request:
+    """A request below a middleware: its session is in the scope of whoever runs a step of it, and in none between.
+
+    A step is a ``with`` block; :meth:`remove` stands in one.
+    """
+
+    __slots__ = ("_around", "_place", "_replaced", "_session", "_token", "middleware")
+
+    def __init__(self, middleware: ScopedSessionMiddleware) -> None:
+        self.middleware = middleware
+        #: between the steps, if there is one
+        self._session: Session | None = None
+        #: the thread or greenlet that runs a step
+        self._place: object | None = None
+        #: the request that the step runs in, and the session that was in the scope before it
+        self._around: _Request | None = None
+        self._replaced: Session | None = None
+
+    def __enter__(self) -> None:
+        if self._place is not None:
+            raise RuntimeError("a server runs two steps of one response at a time")
+        registry = self.middleware.db_session.registry
+        self._replaced = _taken(registry)
+        if self._session is not None:
+            registry.set(self._session)
+            self._session = None
+        self._around = _innermost.get()
+        self._token = _innermost.set(self)
+        self._place = _here()
+
+    def __exit__(self, *error: object) -> None:
+        registry = self.middleware.db_session.registry
+        self._place = self._around = None
+        _innermost.reset(self._token)
+        self._session = _taken(registry)
+        if self._replaced is not None:
+            registry.set(self._replaced)
+            self._replaced = None
+
+    def remove(self) -> None:
+        """End the session, in its scope."""
+        _remove(self.middleware.db_session)
+
+    @staticmethod
+    def running(registry: ScopedRegistry[Any]) -> _Request | None:
+        """The request that a step runs of in this thread or greenlet, and whose session *registry* holds, if any."""
+        request = _innermost.get()
+        if request is not None:
+            here = _here()
+            # A thread or greenlet may have got the context variables of another one.
+            while request is not None:
+                if request._place is here and request.middleware.db_session.registry is registry:
+                    break
+                request = request._around
+        return request
+
+
+#: the request that a step runs of; what is around it is known to it
+_innermost: ContextVar[_Request | None] = ContextVar("flask_embed.sqlalchemy_session", default=None)
+
+
+class _Body:
+    """A body that is made while it is sent: each part with the session of its request."""
+
+    __slots__ = ("_body", "_iterator", "_request")
+
+    def __init__(self, request: _Request, body: Iterable[bytes]) -> None:
+        #: None once it has ended
+        self._request: _Request | None = request
+        self._body = body
+        self._iterator: Iterator[bytes] | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        request = self._request
+        if request is None:
+            raise StopIteration
+        with request:
+            try:
+                if self._iterator is None:
+                    self._iterator = iter(self._body)
+                return next(self._iterator)
+            except BaseException:
+                self._end(request)
+                raise
+
+    def close(self) -> None:
+        """Close the app's body and remove the session; the second time nothing happens."""
+        request = self._request
+        if request is not None:
+            with request:
+                self._end(request)
+
+    def _end(self, request: _Request) -> None:
+        self._request = None
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            request.remove()
+
+    def __del__(self) -> None:
+        if self._request is not None:
+            _logger.warning("A body was neither read to its end nor closed by the server (PEP 3333 requires close())")
+            try:
+                self.close()
+            except Exception:
+                _logger.exception("It could not be closed")
+
+
+class _Removal:
+    """The teardown function of :func:`remove_session`."""
+
+    def __init__(self, db_session: scoped_session[Any]) -> None:
+        self.db_session = db_session
+
+    def __call__(self, error: BaseException | None) -> None:
+        # A middleware that is around does it at the end of all that is inside.
+        if _Request.running(self.db_session.registry) is None:
+            _remove(self.db_session)
+
+
+class _RequestRegistry(ScopedRegistry[S]):
+    """The sessions of the requests that run, and of threads and greenlets outside of requests.
+
+    They are held by what they belong to: a session that nobody has removed ends with that.
+    """
+
+    registry: MutableMapping[object, S]
+
+    def __init__(self, createfunc: Callable[[], S]) -> None:
+        super().__init__(createfunc, self._scope)
+        self.registry = WeakKeyDictionary()
+
+    def _scope(self) -> object:
+        # Below a middleware it is the place where a step runs: the middleware brings the session there.
+        if has_request_context() and _Request.running(self) is None:
+            return current_context()
+        return _here()
+
+
+class _Thread(threading.local):
+    """An object for each thread, gone with it."""
+
+    def __init__(self) -> None:
+        self.place = _Place()
+
+
+class _Place:
+    """What stands for a thread."""
+
+    __slots__ = ("__weakref__",)
+
+
+_thread = _Thread()
+
+
+def _here() -> object:
+    """What stands for the running thread, or for a greenlet in it."""
+    greenlet = _greenlet()
+    return _thread.place if greenlet is None else greenlet
+
+
+def _greenlet() -> object | None:
+    """The running greenlet; None if it is the one that each thread begins with."""
+    # As long as nobody has imported it there are none. It may be just being imported, by another thread.
+    getcurrent = getattr(sys.modules.get("greenlet"), "getcurrent", None)
+    if getcurrent is None:
+        return None
+    greenlet: Any = getcurrent()
+    return None if greenlet.parent is None else greenlet
+
+
+def _is_shared_by_greenlets(registry: ScopedRegistry[Any]) -> bool:
+    """Whether a registry of a thread's session is used in a greenlet, and was not patched to be the greenlet's."""
+    return (
+        isinstance(registry, ThreadLocalRegistry)
+        and type(registry.registry).__module__ == "_thread"
+        and _greenlet() is not None
+    )
+
+
+def _taken(registry: ScopedRegistry[Any]) -> Session | None:
+    """The session of this scope, if there is one, taken out of it."""
+    if not registry.has():
+        return None
+    session: Session = registry()
+    registry.clear()
+    return session
+
+
+def _remove(db_session: scoped_session[Any]) -> None:
+    """Remove the session of this scope. A failure is logged; the scope is empty all the same."""
+    try:
+        db_session.remove()
+    except Exception:
+        _logger.exception("The session of a request could not be removed, and is dropped")
+    finally:
+        # remove() leaves it there if it has failed, and the next one in this scope would get it.
+        _close(_taken(db_session.registry))
+
+
+def _close(session: Session | None) -> None:
+    """Close a session that nobody else has any more, as far as that is possible."""
+    if session is not None:
+        with suppress(Exception):  # its database may be gone: then the pool has dropped the connection
+            session.close()
+
+
+def _check(db_session: object) -> None:
+    """TypeError unless it is a scoped_session of plain sessions."""
+    way_out = "pass request_scoped_session(sessionmaker(engine)), or another scoped_session"
+    factory = getattr(db_session, "session_factory", None) if isinstance(db_session, scoped_session) else db_session
+    if _is_async(db_session) or _is_async(getattr(factory, "class_", factory)):
+        fault = "is for asyncio, which a WSGI app does not run in"
+    elif isinstance(db_session, scoped_session):
+        return
+    elif isinstance(db_session, Session):
+        fault = "is one session, which all requests would share"
+    elif isinstance(db_session, sessionmaker):
+        fault = "makes sessions and knows none of a request"
+    else:
+        fault = "is no scoped_session"
+    raise TypeError(f"db_session is {db_session!r}, which {fault}: {way_out}")
+
+
+def _is_async(given: object) -> bool:
+    """Whether it is a class of SQLAlchemy's asyncio extension or an instance of one, without loading that."""
+    cls = given if isinstance(given, type) else type(given)
+    return any(base.__module__.startswith("sqlalchemy.ext.asyncio") for base in cls.__mro__)
