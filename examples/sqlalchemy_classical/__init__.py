@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from examples.sqlalchemy_classical.database import db_session, expenses, people
 from examples.sqlalchemy_classical.model import Expense, Person, balances, format_cents, parse_cents, settle
 from flask_embed import Flask, Response, redirect, refuse_cross_origin, render_template, request, url_for
+from flask_embed.adapters.sqlalchemy_session import remove_session
 
 app = Flask(__name__)
 app.jinja_env.filters["money"] = format_cents
@@ -31,11 +32,8 @@ ID = f"int(max={2**63 - 1})"
 # Forms are taken from our own pages only: a page elsewhere must not change what is owed (CSRF).
 app.before_request(refuse_cross_origin)
 
-
-@app.teardown_request
-def remove_session(error: BaseException | None) -> None:
-    """End the session of this request, also when it has failed: what was not committed is gone."""
-    db_session.remove()
+# The session ends with its request, also when that has failed: what was not committed is gone.
+remove_session(app, db_session)
 
 
 # The page and its forms

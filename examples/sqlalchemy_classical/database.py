@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 
 from sqlalchemy import URL, Column, Engine, ForeignKey, Integer, String, Table, create_engine, inspect
-from sqlalchemy.orm import registry, relationship, scoped_session, sessionmaker
+from sqlalchemy.orm import registry, relationship, sessionmaker
 
 from examples.sqlalchemy_classical.model import Expense, Person
+from flask_embed.adapters.sqlalchemy_session import request_scoped_session
 
 #: the file with the people and their expenses
 DATABASE = os.environ.get("EXPENSES_DATABASE") or os.path.join(os.path.dirname(__file__), "expenses.db")
@@ -20,8 +21,8 @@ def connect(database: str) -> Engine:
 
 engine = connect(DATABASE)
 
-#: one session for each thread, made when it is first used; the app removes it at the end of a request
-db_session = scoped_session(sessionmaker(engine))
+#: one session for each request, made when it is first used; the app removes it at the end of the request
+db_session = request_scoped_session(sessionmaker(engine))
 
 mappers = registry()
 
