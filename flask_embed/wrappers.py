@@ -21,6 +21,7 @@ from flask_embed.environ import request_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime, timedelta
     from http import HTTPStatus
     from typing import IO, Self
 
@@ -35,6 +36,10 @@ __all__ = ["Request", "Response"]
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: RFC 9110 section 5.5, field-value: visible characters, space, tab and obs-text; PEP 3333 adds latin-1.
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+#: RFC 6265 section 4.1.1, av-octet: what the value of a cookie's option can be
+_COOKIE_OPTION = re.compile(r"[\x20-\x3a\x3c-\x7e]*")
+#: the control characters of a cookie's value for which werkzeug (3.1.9) writes no octal number
+_LEFT_BARE = re.compile(r"[\x1a-\x1f]")
 #: what stays as it is in a query string
 _ASCII = "".join(map(chr, range(128)))
 #: RFC 9112 section 4, status-line: three digits, a space, a reason.
@@ -357,18 +362,37 @@ class Response(WerkzeugResponse):
 
     data = property(WerkzeugResponse.get_data, set_data, doc="The whole body as bytes; a stream is read for it.")
 
-    def set_cookie(self, key: str, *args: Any, **options: Any) -> None:
+    def set_cookie(
+        self,
+        key: str,
+        value: str = "",
+        max_age: timedelta | int | None = None,
+        expires: str | datetime | int | float | None = None,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        httponly: bool = False,
+        samesite: str | None = None,
+        partitioned: bool = False,
+    ) -> None:
         """Set a cookie; arguments as in :meth:`werkzeug.wrappers.Response.set_cookie`.
 
         A *key* that is no token (RFC 6265 section 4.1.1: no space, ``;``, ``=``, not empty) raises ValueError, as
-        does an option that would bring another with it.
+        does an option that would bring another with it, or that no header can hold. A *value* may be any text.
         """
         if _TOKEN.fullmatch(key) is None:
             raise ValueError(f"the cookie name {key!r} is no token; use letters, digits, '-' and '_'")
-        for name in ("domain", "expires", "samesite"):
-            if isinstance(options.get(name), str) and ";" in options[name]:
-                raise ValueError(f"the {name} {options[name]!r} of the cookie {key!r} holds a ';'")
-        super().set_cookie(key, *args, **options)
+        if domain:  # as werkzeug does: letters of other widths become those of ASCII, a ';' among them
+            domain = domain.partition(":")[0].lstrip(".").encode("idna").decode("ascii")
+        for name, option in (("max_age", max_age), ("expires", expires), ("domain", domain), ("samesite", samesite)):
+            if isinstance(option, str) and _COOKIE_OPTION.fullmatch(option) is None:
+                raise ValueError(f"the {name} {option!r} of the cookie {key!r} holds what ends it, or is not ASCII")
+        super().set_cookie(
+            key, value, max_age, expires, path, domain, secure, httponly, samesite, partitioned,
+        )  # fmt: skip
+        if _LEFT_BARE.search(value) is not None:
+            cookie = self.headers.pop()[1]
+            self.headers.add("Set-Cookie", _LEFT_BARE.sub(lambda control: f"\\{ord(control[0]):03o}", cookie))
 
     @classmethod
     def force_type(cls, response: WerkzeugResponse | WSGIApplication, environ: WSGIEnvironment | None = None) -> Self:

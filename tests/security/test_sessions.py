@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -19,6 +20,7 @@ from itsdangerous.encoding import base64_encode
 
 from flask_embed import (
     Flask,
+    Response,
     flash,
     get_flashed_messages,
     make_response,
@@ -200,11 +202,14 @@ def test_row_048_a_session_that_nobody_touched_leaves_the_answer_cacheable(app: 
 # What a client may send
 
 
+#: those of base64url
+DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
 def flipped(cookie: str, at: int) -> str:
     """*cookie* with the highest bit of one base64 digit turned, so that the bytes behind it differ."""
-    digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     digit = cookie[at]
-    other = "x" if digit == "." else digits[digits.index(digit) ^ 32]
+    other = "x" if digit == "." else DIGITS[DIGITS.index(digit) ^ 32]
     return cookie[:at] + other + cookie[at + 1 :]
 
 
@@ -239,6 +244,10 @@ def test_row_049_one_flipped_bit_anywhere_empties_the_session(app: Flask, caplog
         lambda cookie: "a." + cookie,
         lambda cookie: "\xff" + cookie,
         lambda cookie: cookie.replace(".", "\xc3\xbc.", 1),
+        lambda cookie: cookie[:-3] + "\xff" + cookie[-3:],
+        lambda cookie: cookie[:-3] + "!" + cookie[-3:],
+        lambda cookie: cookie + "=",
+        lambda cookie: cookie[:-1] + DIGITS[DIGITS.index(cookie[-1]) ^ 1],  # of which base64 takes no notice
         lambda cookie: '"' + cookie,
         lambda cookie: "%00" + cookie,
         lambda cookie: "null",
@@ -653,6 +662,7 @@ def test_row_063_the_path_of_a_cookie_is_encoded(app: Flask, path: str, sent: st
         ("x,y", r'"x\054y"'),
         ('x"y\\', r'"x\"y\\"'),
         ("\0\x7f", r'"\000\177"'),
+        ("\x19\x1a\x1f ", r'"\031\032\037 "'),
         ("ü", r'"\303\274"'),
     ],
 )
@@ -666,11 +676,13 @@ def test_row_063_the_value_of_a_cookie_is_quoted(app: Flask, value: str, sent: s
         {"domain": "evil.com; Path=/x"},
         {"domain": "evil.com;Secure"},
         {"domain": "evil.com\r\nX: 1"},
+        {"domain": "evil.com\uff1bPath=/x"},
         {"expires": "x; Domain=evil.com"},
         {"expires": "x\r\nSet-Cookie: b=c"},
         {"samesite": "Lax; Domain=evil.com"},
         {"samesite": "x"},
         {"max_age": "1; Domain=evil.com"},
+        {"max_age": "1; Domain=evil.com", "expires": "Thu, 01 Jan 2037 00:00:00 GMT"},
     ],
     ids=str,
 )
@@ -681,6 +693,14 @@ def test_row_063_no_option_of_a_cookie_brings_another_with_it(app: Flask, option
     names = [part.partition("=")[0].lower() for part in parts]
     check(set(names) <= {*options, "path", "max-age"} and names.count("path") <= 1, f"the attributes are {parts!r}")
     check(not any(";" in part for part in parts), f"the attributes are {parts!r}")
+
+
+def test_row_063_nor_does_one_that_is_given_by_its_place() -> None:
+    response = Response()
+    for expires, domain in (("x; HttpOnly", None), (None, "evil.com; Path=/x")):
+        with contextlib.suppress(ValueError):
+            response.set_cookie("a", "b", None, expires, "/", domain)
+    equal(response.headers.getlist("Set-Cookie"), [])
 
 
 def test_row_064_a_session_cookie_is_kept_from_scripts_and_other_sites(app: Flask) -> None:
