@@ -36,9 +36,9 @@ class StrictEnviron:
     that is no number of up to 18 digits; a Host that is none, or two; any of these or a QUERY_STRING that is no str; a
     line break, a NUL or a character that stands for no byte (PEP 3333) in any string of the request (not in ``SSL_*``:
     certificates have lines); another scheme than http and https; a command for Werkzeug's debugger, which nobody has
-    meant to be there (``?__debugger__=yes``, CVE-2024-34069). HTTP_PROXY, which libraries take
-    for a setting of their own, is left out (CVE-2016-5385); the root as a SCRIPT_NAME is ``""`` and not ``"/"`` (PEP
-    3333), which would make a mount below it ``//shop``. Every runner puts it around what it serves::
+    meant to be there (``?__debugger__=yes``, CVE-2024-34069). HTTP_PROXY, which libraries take for a setting of their
+    own, is left out (CVE-2016-5385), and so is a slash at the end of SCRIPT_NAME: the root is ``""`` and not ``"/"``
+    (PEP 3333), which would make a mount below it ``//shop``. Every runner puts it around what it serves::
 
         application = StrictEnviron(DispatcherMiddleware(site, {"/blog": blog}))
     """
@@ -52,11 +52,12 @@ class StrictEnviron:
         if fault is not None:
             _logger.warning("Refused a request from %s: %s", readable(str(environ.get("REMOTE_ADDR", "-"))), fault)
             return bad_request(environ, start_response)
-        if "HTTP_PROXY" in environ or environ.get("SCRIPT_NAME") == "/":
+        script_name = environ.get("SCRIPT_NAME", "")
+        if "HTTP_PROXY" in environ or script_name.endswith("/"):
             environ = environ.copy()
             environ.pop("HTTP_PROXY", None)
-            if environ.get("SCRIPT_NAME") == "/":
-                environ["SCRIPT_NAME"] = ""
+            if script_name.endswith("/"):
+                environ["SCRIPT_NAME"] = script_name.rstrip("/")
         return self.app(environ, start_response)
 
 

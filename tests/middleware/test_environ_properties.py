@@ -214,10 +214,11 @@ def test_what_passes_the_gate_is_a_request_and_all_else_is_refused(environ: WSGI
     status, body = answer(StrictEnviron(app), environ)
 
     if is_request(environ):
-        script_name = environ.get("SCRIPT_NAME")
         expected = {key: value for key, value in environ.items() if key != "HTTP_PROXY"}
+        if "SCRIPT_NAME" in expected:
+            expected["SCRIPT_NAME"] = expected["SCRIPT_NAME"].rstrip("/")
         assert status == "200 OK"
-        assert app.seen == [{**expected, "SCRIPT_NAME": ""} if script_name == "/" else expected]
+        assert app.seen == [expected]
     else:
         assert (status, app.seen) == ("400 Bad Request", [])
         assert body == (b"" if environ.get("REQUEST_METHOD") == "HEAD" else b"Bad Request\n")
@@ -296,7 +297,7 @@ def test_what_has_passed_the_gate_passes_it_below_each_mount(environ: WSGIEnviro
         assert (status == "400 Bad Request") is not is_request(environ), name
         for seen in app.seen:
             assert is_request(seen), name
-            assert "//" not in seen.get("SCRIPT_NAME", "").removeprefix(environ.get("SCRIPT_NAME", "")), name
+            assert ("//" in seen.get("SCRIPT_NAME", "")) == ("//" in environ.get("SCRIPT_NAME", "").rstrip("/")), name
 
 
 @given(environs())

@@ -172,12 +172,15 @@ def test_http_proxy_is_left_out_and_all_else_as_it_came() -> None:
     assert environ["HTTP_X"] == "x"
 
 
-def test_the_root_is_no_prefix() -> None:
-    status, environ = seen_by_app(SCRIPT_NAME="/", PATH_INFO="/shop")
+@pytest.mark.parametrize(
+    ("sent", "seen"), [("/", ""), ("/app/", "/app"), ("/app//", "/app"), ("/a/b/", "/a/b"), ("", ""), ("/a", "/a")]
+)
+def test_a_prefix_does_not_end_with_a_slash(sent: str, seen: str) -> None:
+    status, environ = seen_by_app(SCRIPT_NAME=sent, PATH_INFO="/shop")
 
     assert status == 200
     assert environ is not None
-    assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("", "/shop")
+    assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == (seen, "/shop")
 
 
 @given(
