@@ -317,7 +317,10 @@ class Client:
                 answer = http.client.HTTPResponse(_Source(reader), method=_method(request))  # type: ignore[arg-type]
                 with contextlib.closing(answer):
                     answer.begin()
-                    text = answer.read()
+                    # No more at once: http.client would make room for whatever length it is told.
+                    text = answer.read(_HEAD_AND_BODY + 1)
+                    if answer.length:
+                        raise http.client.IncompleteRead(text, answer.length)
         except TimeoutError:
             return Answer(target, problem=f"no whole answer within {self.timeout:g} seconds")
         except _TooLong:
@@ -328,7 +331,8 @@ class Client:
             return Answer(target, problem=f"the connection broke: {error.strerror or error}")
         self.slowest = max(self.slowest, time.monotonic() - began)
         found = {name.lower(): value for name, value in reversed(answer.getheaders())}
-        told = _told(text) if answer.status == 200 else None
+        is_action = any(name == ACTION_HEADER for name, _ in request.headers)
+        told = _told(text, is_action) if answer.status == 200 else None
         if told is not None and told["word"] != word:
             return Answer(target, status=answer.status, headers=found, problem=STALE)
         return Answer(target, status=answer.status, headers=found, told=told)
@@ -509,7 +513,7 @@ def _secured(connection: socket.socket, context: ssl.SSLContext, address: Addres
     raise UnreachableError("tls", message)
 
 
-def _told(text: bytes) -> dict[str, Any] | None:
+def _told(text: bytes, is_action: bool) -> dict[str, Any] | None:
     """What the probe has told, None if it was somebody else, or somebody who only plays it."""
     try:
         told = json.loads(text)
@@ -517,7 +521,7 @@ def _told(text: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(told, dict) or told.get("flask_embed_probe") != 1 or not isinstance(told.get("word"), str):
         return None
-    if "released" in told:
+    if is_action and "released" in told:
         return told
     environ, body = told.get("environ"), told.get("body")
     is_whole = (

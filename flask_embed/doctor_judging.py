@@ -471,7 +471,8 @@ def _encoding(seen: Seen) -> Verdict:
 
 
 def _unquoted(path: str) -> str:
-    return unquote_to_bytes(path.encode("latin-1")).decode("latin-1")
+    # A server of somebody else's may have left there what stands for no byte.
+    return unquote_to_bytes(path.encode("latin-1", "replace")).decode("latin-1")
 
 
 def _encoded_slash(seen: Seen) -> Verdict:

@@ -615,6 +615,13 @@ def saying(text: bytes) -> Callable[[socket.socket], None]:
         (endless_head, "no-http", "no answer in HTTP"),
         (saying(b""), "no-http", "no answer in HTTP"),
         (saying(b"SSH-2.0-OpenSSH\r\n"), "no-http", "no answer in HTTP"),
+        (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n"), "no-http", "no answer in HTTP"),
+        (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"), "no-http", "no answer in HTTP"),
+        (
+            saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx"),
+            "no-http",
+            "no answer in HTTP",
+        ),
         (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"), "not-served", "it is not flask_embed.probe:app"),
         (saying(b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100_000), "not-served", "it is not flask_embed.probe:app"),
         (
@@ -627,8 +634,8 @@ def saying(text: bytes) -> Callable[[socket.socket], None]:
         (saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "no-http", "if it is a port for TLS, write https://"),
     ],
     ids=[
-        *("silent", "dribbling", "endless", "endless head", "closed", "ssh", "json", "deep json", "false probe"),
-        *("503", "redirect", "400"),
+        *("silent", "dribbling", "endless", "endless head", "closed", "ssh", "immense", "large", "large chunk"),
+        *("json", "deep json", "false probe", "503", "redirect", "400"),
     ],
 )
 def test_servers_that_are_no_front_are_told_apart(
