@@ -31,7 +31,9 @@ class _Command(click.Command):
 
 
 def _fail(ctx: click.Context, message: str) -> NoReturn:
-    click.echo(f"{ctx.command_path}: {message}", err=True)
+    from flask_embed.environ import escape_controls
+
+    click.echo(f"{ctx.command_path}: {escape_controls(message)}", err=True)
     ctx.exit(2)
 
 

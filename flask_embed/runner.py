@@ -8,7 +8,7 @@ import dataclasses
 import os
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from flask_embed import __version__
 from flask_embed.errors import PrefixError, UsageError
@@ -124,14 +124,26 @@ def main_once(runner: str, start: Callable[[argparse.Namespace], Serve], argv: S
 def _tell(prog: str, error: BaseException) -> None:
     """Say what went wrong: in a line if whoever typed the command is at fault, with the traceback if the app is."""
     if isinstance(error, UsageError | PrefixError):
-        print(f"{prog}: {error}", file=sys.stderr, flush=True)
+        print(f"{prog}: {_on_one_line(str(error))}", file=sys.stderr, flush=True)
     else:
         traceback.print_exception(error)
 
 
+def _on_one_line(message: str) -> str:
+    """*message*, which may quote the command line, so that a terminal writes all of it and does nothing else."""
+    from flask_embed.environ import escape_controls
+
+    return escape_controls(message)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(_on_one_line(message))
+
+
 def _parser(runner: str) -> argparse.ArgumentParser:
     serves = runner != "cgi"
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"python -m flask_embed.{runner}",
         usage=f"python -m flask_embed.{runner} APP [options]",
         description=f"Serve a WSGI app with {runner}." if serves else "Answer one request, as a CGI script does.",
