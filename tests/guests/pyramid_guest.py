@@ -20,7 +20,15 @@ with warnings.catch_warnings():
     from pyramid.session import SignedCookieSessionFactory  # type: ignore[import-untyped]
     from pyramid.wsgi import wsgiapp2  # type: ignore[import-untyped]
 
-__all__ = ["LEFT_OPEN", "Configurator", "create", "wsgiapp2"]
+__all__ = [
+    "LEFT_OPEN",
+    "Configurator",
+    "HTTPFound",
+    "Response",
+    "SignedCookieSessionFactory",
+    "create",
+    "wsgiapp2",
+]
 
 #: The filter for a test that sends a large body: WebOb leaves its temporary file to the garbage collector.
 LEFT_OPEN = "ignore:unclosed file <_io.BufferedRandom:ResourceWarning"
