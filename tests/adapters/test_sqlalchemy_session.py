@@ -706,7 +706,7 @@ def in_greenlets(function: Callable[[int], object], number: int) -> list[Any]:
         gevent.joinall(jobs, timeout=DEADLINE)
         return [job.get(block=False) for job in jobs]
     finally:
-        gevent.get_hub().destroy()
+        gevent.get_hub().destroy(destroy_loop=True)
 
 
 @pytest.mark.parametrize("around", [False, True])

@@ -288,7 +288,7 @@ def test_row_129_greenlets_of_one_thread_never_share_a_session(
         gevent.joinall(jobs, timeout=50)
         wrong = [fault for job in jobs for fault in job.get(block=False)]
     finally:
-        gevent.get_hub().destroy()
+        gevent.get_hub().destroy(destroy_loop=True)
 
     equal(wrong, [])
     equal(len(removals.threads), 20 * 5)
@@ -312,7 +312,7 @@ def test_row_129_what_would_be_shared_by_greenlets_answers_nothing(factory: sess
     try:
         text = gevent.spawn(ask).get()
     finally:
-        gevent.get_hub().destroy()
+        gevent.get_hub().destroy(destroy_loop=True)
 
     check("request_scoped_session" in text, text)
 
@@ -329,7 +329,7 @@ def test_row_129_a_greenlet_that_a_view_has_started_does_not_get_its_session(fac
             for application in (app, ScopedSessionMiddleware(app, db_session))
         ]
     finally:
-        gevent.get_hub().destroy()
+        gevent.get_hub().destroy(destroy_loop=True)
 
     equal(texts, ["False", "False"])
 
