@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
-from flask_embed.environ import front_fault, readable
+from flask_embed.environ import escape_controls, front_fault, readable
 from flask_embed.errors import PrefixError, UsageError
 from flask_embed.middleware.prefix import normalize_prefix
 from flask_embed.probe import ACTION_HEADER, AUTHORIZATION, TOKEN_HEADER, WORD_HEADER
@@ -106,7 +106,7 @@ class Address(NamedTuple):
             port = parts.port
             host = parts.hostname or ""
         except ValueError as error:
-            raise UsageError(f"{url!r} is no URL: {error}") from None
+            raise UsageError(f"{url!r} is no URL: {escape_controls(str(error))}") from None
         if parts.scheme not in ("http", "https") or not host:
             raise UsageError(f"{url!r} is no address of a site; write it whole: http://example.com/yourapplication")
         if "@" in parts.netloc:
@@ -530,7 +530,7 @@ def _told(text: bytes, is_action: bool) -> dict[str, Any] | None:
         and isinstance(body, dict)
         and isinstance(body.get("size"), int)
         and isinstance(body.get("sha256"), str)
-        and isinstance(told.get("refused"), str | None)
+        and isinstance(told.get("refused", 0), str | None)
         and isinstance(told.get("input_terminated"), bool)
     )
     return told if is_whole else None

@@ -44,7 +44,7 @@ def normalize_prefix(prefix: str) -> str:
         return ""
     if prefix.startswith("//"):
         raise PrefixError(
-            f"the prefix {prefix!r} starts with '//': a browser would read a host; write '/{prefix.strip('/')}'"
+            f"the prefix {prefix!r} starts with '//': a browser would read a host; write {'/' + prefix.strip('/')!r}"
         )
     path = stripped if stripped.startswith("/") else f"/{stripped}"
     if "//" in path or path.endswith("/"):

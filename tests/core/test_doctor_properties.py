@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import string
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,12 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flask_embed.doctor import Diagnosis
-from flask_embed.doctor_asking import STALE, Address, Answer, Client, Request, Seen, UnreachableError, requests_for
-from flask_embed.doctor_asking import _unreachable as unreachable
-from flask_embed.doctor_judging import CHECKS, CONFIGURATIONS, judge, recognized
+from flask_embed.doctor_asking import STALE, Address, Answer, Seen, UnreachableError, requests_for
 from flask_embed.errors import UsageError
 from flask_embed.probe import AUTHORIZATION, OUTSIDE, TOLD
+from tests.core.hostile import Hostile, check_asked, check_judged, is_harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,76 +100,10 @@ def answers(draw: Callable[[Any], Any]) -> bytes:
     return cast("bytes", raw[: draw(st.integers(0, len(raw)))] if draw(st.integers(0, 9)) == 0 else raw)
 
 
-class Hostile(Client):
-    """The doctor, connected with somebody who sends what was made up, over a real connection."""
-
-    def __init__(self, address: Address, sent: list[bytes]) -> None:
-        super().__init__(address, "a-token-of-the-tests", 5.0)
-        self.sent = sent
-        self.count = 0
-        self.others: list[socket.socket] = []
-
-    def connect(self, until: float) -> socket.socket:
-        ours, theirs = socket.socketpair()
-        self.others.append(theirs)
-        return ours
-
-    def open(self, request: Request, until: float, word: str = "") -> Any:
-        connection, reader = super().open(request, until, word)
-        theirs = self.others[-1]
-        theirs.sendall(self.sent[self.count % len(self.sent)].replace(b"<word>", word.encode()))
-        theirs.shutdown(socket.SHUT_WR)
-        self.count += 1
-        return connection, reader
-
-    def close(self) -> None:
-        for connection in self.others:
-            connection.close()
-
-
-def is_harmless(text: str) -> bool:
-    """Whether a terminal writes all of it, on one line, and in its order."""
-    return not re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", text)
-
-
-def check_judged(seen: Seen) -> None:
-    """A judgement that can be printed, for people and for scripts."""
-    diagnosis = Diagnosis(seen, judge(seen))
-    assert list(diagnosis.verdicts) == list(CHECKS)
-    assert recognized(seen) in (None, *CONFIGURATIONS)
-    assert all(verdict.level in ("ok", "note", "fault") for verdict in diagnosis.verdicts.values())
-    assert all(is_harmless(line) for line in diagnosis.lines(80))
-    assert json.loads(json.dumps(diagnosis.as_json()))["ok"] is not bool(diagnosis.faults)
-
-
 @given(st.sampled_from(ADDRESSES), st.lists(answers(), min_size=1, max_size=4))
 @example(ADDRESSES[0], [b'HTTP/1.1 200 OK\r\n\r\n{"flask_embed_probe": 1, "word": "<word>", "released": true}'])
 def test_any_answers_are_judged_or_refused_in_a_line(address: Address, sent: list[bytes]) -> None:
-    client = Hostile(address, sent)
-    found: dict[str, Answer] = {}
-    try:
-        for request in requests_for(address):
-            answer = client.ask(request)
-            assert is_harmless(answer.problem)
-            assert answer.told is None or isinstance(answer.environ, dict)
-            found[request.name] = Answer(
-                answer.target,
-                request.rest or "",
-                request.rest is not None,
-                answer.status,
-                answer.headers,
-                answer.told,
-                answer.problem,
-            )
-        streams = {verb: client.stream(verb) for verb in ("stream", "unbuffered")}
-    finally:
-        client.close()
-    if any(found[name].told for name in ("path", "slash", "bare") if name in found):
-        check_judged(Seen(address, found, streams))
-    else:
-        error = unreachable(address, found["path"])
-        assert isinstance(error, UnreachableError)
-        assert is_harmless(str(error))
+    check_asked(address, sent)
 
 
 @given(
@@ -234,13 +165,15 @@ def test_any_url_is_an_address_or_refused_in_a_line(url: str) -> None:
         assert re.fullmatch(r"[!-~]+", request.target)
 
 
-@pytest.mark.parametrize("address", ADDRESSES)
-def test_what_is_released_is_no_answer_to_another_question(address: Address) -> None:
-    sent = b'HTTP/1.1 200 OK\r\n\r\n{"flask_embed_probe": 1, "word": "<word>", "released": true}'
-    client = Hostile(address, [sent])
-    try:
-        answer = client.ask(requests_for(address)[0])
-    finally:
-        client.close()
-
-    assert answer.told is None
+@pytest.mark.parametrize("missing", ["environ", "body", "input_terminated", "refused", "word", "flask_embed_probe"])
+@pytest.mark.parametrize("more", [{}, {"released": True}])
+def test_half_an_answer_is_none(missing: str, more: dict[str, Any]) -> None:
+    whole = {"flask_embed_probe": 1, "word": "<word>", "environ": {}, "body": {"size": 0, "sha256": ""}}
+    whole.update(input_terminated=True, refused=None, **more)
+    for answer, is_taken in ((whole, True), ({key: whole[key] for key in whole if key != missing}, False)):
+        client = Hostile(ADDRESSES[0], [b"HTTP/1.1 200 OK\r\n\r\n" + json.dumps(answer).encode()])
+        try:
+            found = client.ask(requests_for(ADDRESSES[0])[0])
+        finally:
+            client.close()
+        assert (found.told is not None) == is_taken

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -18,17 +17,13 @@ from flask_embed.middleware import (
     SubdomainDispatcher,
 )
 from flask_embed.middleware.strict import environ_fault
+from tests.middleware.rules import JUDGED, NAME, is_request, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-NAME = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-")
-DIGITS = frozenset("0123456789")
-#: the variables that are judged one by one; a server may leave any of them out, but for the method
-JUDGED = ["REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "CONTENT_LENGTH", "HTTP_HOST"]
 OTHERS = [
     *("SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "REMOTE_ADDR", "REMOTE_USER", "REQUEST_URI", "CONTENT_TYPE"),
     *(
@@ -104,21 +99,6 @@ TEXTS = st.one_of(
 NO_TEXTS: st.SearchStrategy[Any] = st.sampled_from([None, b"", b"/a", 0, 80, True, 1.5, [], ("a",)])
 
 
-def plain(**changes: Any) -> WSGIEnvironment:
-    """The environ of a plain request, with changes."""
-    return {
-        "REQUEST_METHOD": "GET",
-        "SCRIPT_NAME": "",
-        "PATH_INFO": "/a/b",
-        "QUERY_STRING": "a=b",
-        "HTTP_HOST": "good.example",
-        "REMOTE_ADDR": "192.0.2.7",
-        "wsgi.url_scheme": "http",
-        "wsgi.input": object(),
-        **changes,
-    }
-
-
 @st.composite
 def environs(draw: Callable[[Any], Any], values: st.SearchStrategy[Any] = TEXTS) -> WSGIEnvironment:
     """The environ of a plain request, of which some is missing and some is odd."""
@@ -126,47 +106,6 @@ def environs(draw: Callable[[Any], Any], values: st.SearchStrategy[Any] = TEXTS)
     for key in draw(st.lists(st.sampled_from([*JUDGED, *OTHERS]), max_size=3)):
         environ.pop(key, None)
     return environ
-
-
-def is_host(host: str) -> bool:
-    """A name or an address of IPv6 in brackets, and perhaps a port, as the rule is told to people."""
-    name, colon, port = host.rpartition(":") if not host.endswith("]") and ":" in host else (host, "", "")
-    if colon and not (len(port) <= 5 and DIGITS.issuperset(port)):
-        return False
-    if name.startswith("[") and name.endswith("]"):
-        return 4 <= len(name) <= 47 and set("0123456789abcdefABCDEF:.").issuperset(name[1:-1])
-    return 1 <= len(name) <= 255 and NAME.issuperset(name)
-
-
-def is_script_name(path: str) -> bool:
-    """Empty, or a path that no browser takes for something else."""
-    if path and (path[0] != "/" or path[:2] == "//" or ".." in path.split("/")):
-        return False
-    if any(char in "\\?#\x7f" or ord(char) < 32 for char in path):
-        return False
-    try:
-        path.encode("latin-1").decode()
-    except UnicodeError:
-        return False
-    return True
-
-
-def is_request(environ: WSGIEnvironment) -> bool:
-    """Whether an environ is to pass, by the rules one after the other."""
-    method, script_name, path, query, length, host = (environ.get(key, "") for key in JUDGED)
-    texts = [value for key, value in environ.items() if isinstance(value, str) and not key.startswith("SSL_")]
-    return (
-        0 < len(method) <= 20
-        and TOKEN.issuperset(method)
-        and path[:1] in ("", "/")
-        and is_script_name(script_name)
-        and len(length) <= 18
-        and DIGITS.issuperset(length)
-        and (not host or is_host(host))
-        and environ.get("wsgi.url_scheme") in ("http", "https")
-        and all(unquote(pair.partition("=")[0], "latin-1") != "__debugger__" for pair in query.split("&"))
-        and not any(char in "\0\r\n" or ord(char) > 255 for text in texts for char in text)
-    )
 
 
 class App:

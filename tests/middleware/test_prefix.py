@@ -59,6 +59,7 @@ def test_a_prefix_has_one_stored_form(written: str, stored: str) -> None:
         ("/a\\b", "'\\\\'"),
         ("/\ud800", "UTF-8"),
         ("//", "//"),
+        ("//a\x1b\n", r"write '/a\x1b\n'"),
     ],
 )
 def test_a_prefix_that_cannot_be_one_is_named_with_the_way_out(written: str, hint: str) -> None:
@@ -66,6 +67,7 @@ def test_a_prefix_that_cannot_be_one_is_named_with_the_way_out(written: str, hin
         normalize_prefix(written)
     assert repr(written) in str(caught.value)
     assert hint in str(caught.value)
+    assert str(caught.value).isprintable()
 
 
 def test_prefix_is_matched_at_segment_border() -> None:
