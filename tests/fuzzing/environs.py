@@ -5,7 +5,6 @@ An input is variables, ``NAME=value`` with a byte 1E between two; a name alone i
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-logging.getLogger("flask_embed").setLevel(logging.CRITICAL)
 
 site = Flask(__name__)
 site.logger.disabled = True
