@@ -75,6 +75,7 @@ class Flask(Registry):
                 if rv is None:
                     rv = self.dispatch_request()
                 response = self.make_response(rv)
+                rv = None  # an HTTP error refers to this frame: a cycle that would have to be collected
             except Exception as error:
                 response = self.respond_to(error)
             try:
@@ -83,6 +84,9 @@ class Flask(Registry):
             except Exception as error:
                 response.close()
                 body = self.respond_to(error)(environ, start_response)
+            except BaseException:
+                response.close()
+                raise
             return context.follow(body)
 
     def request_context(self, environ: WSGIEnvironment) -> RequestContext:
@@ -182,10 +186,14 @@ class Flask(Registry):
         if isinstance(status, dict | list | tuple | Headers):
             status, headers = None, status
         response = self.make_response("" if body is None else body)
-        if status is not None:
-            response.status = status
-        if headers is not None:
-            response.headers.update(headers)
+        try:
+            if status is not None:
+                response.status = status
+            if headers is not None:
+                response.headers.update(headers)
+        except Exception:
+            response.close()
+            raise
         return response
 
     def process_response(self, response: Response) -> Response:
@@ -200,6 +208,7 @@ class Flask(Registry):
                 try:
                     response = self._response_of(function, response)
                 except Exception as error:
+                    response.close()
                     response = self.respond_to(error)
         session = context.opened_session
         if session is None and self.session_refresh:

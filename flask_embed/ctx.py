@@ -6,7 +6,6 @@ What a request does not touch is not made: the request object, the session and `
 
 from __future__ import annotations
 
-from contextlib import suppress
 from contextvars import ContextVar
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, cast
@@ -98,7 +97,7 @@ class RequestContext:
     session_touched = False
     #: the session if anything has opened it
     opened_session: Session | None = None
-    #: the thread or greenlet that the context is bound in
+    #: the thread or greenlet that the context is bound in, None while it is bound nowhere
     thread: int | None = None
 
     _request: Request | None = None
@@ -122,8 +121,10 @@ class RequestContext:
             request.max_content_length = app.max_content_length
             request.max_form_parts = app.max_form_parts
             request.max_form_memory_size = app.max_form_memory_size
-            with suppress(HTTPException):
+            try:  # noqa: SIM105 suppress() would take longer than the match
                 request.endpoint, request.view_args = self.match()
+            except HTTPException:
+                pass  # raised again when the view would be called
             request.url_rule = self.url_rule
             request.routing_exception = self.routing_exception
         return request
@@ -170,6 +171,7 @@ class RequestContext:
             raise RuntimeError("a request context is left that is not the current one")
         _current.reset(self._token)
         self._token = None
+        self.thread = None  # who has inherited the variables may outlive the thread, and another one have its number
 
     def __enter__(self) -> Self:
         self.bind()
@@ -187,28 +189,42 @@ class RequestContext:
     def teardown(self, error: BaseException | None = None) -> None:
         """Run the app's teardown functions, once, however often and wherever this is called.
 
-        They get the exception that ended the request, or None. One that raises is logged; the rest still run.
+        They get the exception that ended the request, or None. One that raises is logged; the rest still run. What is
+        no error (SystemExit, KeyboardInterrupt, gevent's GreenletExit and Timeout) is raised when all have run.
         """
         if self._torn_down:
             return
         self._torn_down = True
         app = self.app
+        stop: BaseException | None = None
         if app.teardown_request_funcs:
             error = self.error or error
             for function in reversed(app.teardown_request_funcs):
                 try:
                     function(error)
-                except Exception:
+                except BaseException as failure:
                     app.logger.exception("A teardown function failed: %r", function)
+                    if not isinstance(failure, Exception):
+                        stop = stop or failure
         if self._request is not None:
-            self._request.close()
+            try:
+                self._request.close()
+            except Exception:
+                app.logger.exception("The files of a request could not be closed")
+        # An exception refers to frames that refer to this context: a cycle that would have to be collected.
         if self.error is not None:
-            self.error = None  # it refers to frames that refer to this context: a cycle that would have to be collected
+            self.error = None
         keep = self.environ.get("flask_embed.keep_context")
         if keep is not None:
             keep(self)
         elif self.routing_exception is not None:
-            self.routing_exception = None
+            unmatched, self.routing_exception = self.routing_exception, None
+            unmatched.__traceback__ = unmatched.__context__ = None  # the request has it, too
+        if stop is not None:
+            try:
+                raise stop
+            finally:
+                stop = None  # a cycle again
 
     def follow(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """*body* as the server gets it: as it is if it is whole, else with this context bound to each step."""
@@ -227,10 +243,12 @@ class StreamedBody:
     neither has a bug; then it happens when the body is collected, with a line in the log.
     """
 
+    _context: RequestContext | None = None
+    _iterator: Iterator[bytes] | None = None
+
     def __init__(self, context: RequestContext, body: Iterable[bytes]) -> None:
-        self._context: RequestContext | None = context
+        self._context = context
         self._body = body
-        self._iterator = iter(body)
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -241,7 +259,13 @@ class StreamedBody:
             raise StopIteration
         context.bind()
         try:
-            return next(self._iterator)
+            iterator = self._iterator
+            if iterator is None:
+                iterator = self._iterator = iter(self._body)
+            part = next(iterator)
+            if _current.get(None) is not context:
+                raise RuntimeError("a streamed body has bound a request context, and yields before it has left it")
+            return part
         except BaseException as error:
             self._end(None if isinstance(error, StopIteration) else error)
             raise
@@ -255,38 +279,50 @@ class StreamedBody:
             return
         context.bind()
         try:
-            self._end(None)
+            self._end(None, is_asked=True)
         finally:
             context.unbind()
 
-    def _end(self, error: BaseException | None) -> None:
+    def _end(self, error: BaseException | None, is_asked: bool = False) -> None:
+        """End the request. What the body's close() raises goes to the server if it has *asked* for it, else to the log.
+
+        Behind the last part the client has all of the body, and behind an error it is the error that counts.
+        """
         context, self._context = self._context, None
+        if context is None:
+            return
         close = getattr(self._body, "close", None)
         try:
             if close is not None:
                 close()
         except BaseException as failure:
-            error = error or failure
-            raise
-        finally:
-            if context is not None:
-                context.teardown(error)
+            context.teardown(error or failure)
+            if is_asked or not isinstance(failure, Exception):
+                raise
+            context.app.logger.exception("The body of %s could not be closed", context.endpoint)
+        else:
+            context.teardown(error)
 
     def __del__(self) -> None:
-        if self._context is not None:
-            self._context.app.logger.warning(
+        context = self._context
+        if context is not None:
+            context.app.logger.warning(
                 "The body of %s was neither read to its end nor closed by the server (PEP 3333 requires close())",
-                self._context.endpoint,
+                context.endpoint,
             )
-            self.close()
+            context.bind()
+            try:
+                self._end(None)
+            finally:
+                context.unbind()
 
 
 def current_context() -> RequestContext:
     """The context of the request that is being handled here; RuntimeError if there is none."""
-    try:
-        return _current.get()
-    except LookupError:
-        raise RuntimeError(_UNBOUND.format(name="request context")) from None
+    context = _current.get(None)
+    if context is None or context.thread != get_ident():  # as in _bound(): this is called more often than all else
+        raise RuntimeError(_UNBOUND.format(name="request context"))
+    return context
 
 
 def current_or_none() -> RequestContext | None:
@@ -295,7 +331,7 @@ def current_or_none() -> RequestContext | None:
 
 
 def _bound(name: str) -> RequestContext:
-    """The current context for the proxy *name*, unless it was inherited by a thread that is not its own."""
+    """The current context for whoever wants *name*, unless it was inherited by a thread that is not its own."""
     context = _current.get(None)
     # A free-threaded Python hands a new thread the context variables of its parent (sys.flags.thread_inherit_context).
     if context is None or context.thread != get_ident():

@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import gc
 import os
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextvars import Context, copy_context
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import pytest
 
 from flask_embed import (
     Flask,
+    Response,
     abort,
+    after_this_request,
     current_app,
+    flash,
     g,
+    get_flashed_messages,
     has_request_context,
+    jsonify,
+    make_response,
+    redirect,
+    render_template_string,
     request,
     session,
     stream_with_context,
     url_for,
 )
+from flask_embed.ctx import current_context
 from flask_embed.middleware import DispatcherMiddleware
 from tests.security.calls import call, environ_of
 from tests.security.checks import check, equal, one_of, present
+from tests.security.visiting import OF_FOUR_QUARTERS, REQUESTS, Answered, Asked, Diary, visit, visited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from _typeshed.wsgi import WSGIApplication
 
 ROOT = Path(__file__).parents[2]
 PROXIES: dict[str, Callable[[], object]] = {
@@ -47,6 +62,14 @@ class Fault(Exception):
 
 def fault(*args: Any, **values: Any) -> Any:
     raise Fault
+
+
+class Timeout(BaseException):
+    """One like gevent's."""
+
+
+def stopped(stop: type[BaseException]) -> Any:
+    raise stop
 
 
 class Teardowns(list[tuple[str, object]]):
@@ -175,6 +198,52 @@ def test_row_117_a_request_that_is_torn_down_early_ends_once(app: Flask, teardow
     ended(teardowns, Fault)
 
 
+STOPS: dict[str, type[BaseException]] = {
+    stop.__name__: stop for stop in (SystemExit, KeyboardInterrupt, GeneratorExit, Timeout)
+}
+
+
+@pytest.mark.parametrize("stop", STOPS.values(), ids=STOPS)
+def test_row_117_what_is_no_error_ends_the_request_and_goes_on_its_way(
+    app: Flask, teardowns: Teardowns, stop: type[BaseException]
+) -> None:
+    app.add_url_rule("/stop", "stop", lambda: stopped(stop))
+    app.errorhandler(500)(lambda: "not asked")
+
+    with pytest.raises(stop):
+        call(app, "/stop")
+
+    ended(teardowns, stop)
+
+
+UNSENT: dict[str, Callable[[Flask, Body], object]] = {
+    "after_request raises": lambda app, body: app.after_request(fault),
+    "after_request exits": lambda app, body: app.after_request(lambda response: sys.exit(3)),
+    "after_request returns None": lambda app, body: app.after_request(lambda response: None),
+    "the session is not saved": lambda app, body: replace(app, "save_session"),
+    "a header": lambda app, body: app.before_request(lambda: (Response(body), {"X": "a\nb"})),
+    "a status": lambda app, body: app.before_request(lambda: (Response(body), "2\r\n")),
+    "start_response exits": lambda app, body: None,
+}
+
+
+@pytest.mark.parametrize("break_it", UNSENT.values(), ids=UNSENT)
+def test_row_117_a_response_that_is_not_sent_is_closed(
+    app: Flask, teardowns: Teardowns, break_it: Callable[[Flask, Body], object]
+) -> None:
+    body = Body()
+    app.add_url_rule("/stream", "stream", lambda: Response(body))
+    break_it(app, body)
+    exits = break_it is UNSENT["start_response exits"]
+
+    with contextlib.suppress(SystemExit):
+        sent: Any = app(environ_of("/stream"), lambda *head: sys.exit(3) if exits else fault)
+        getattr(sent, "close", int)()
+
+    equal((body.closed, body.sent, len(teardowns)), (1, 0, 2))
+    unbound()
+
+
 # Streams
 
 
@@ -286,6 +355,64 @@ def test_row_121_a_close_that_raises_is_told_too(app: Flask, teardowns: Teardown
     ended(teardowns, Fault)
 
 
+def test_row_121_nor_does_one_that_raises_spoil_what_was_sent(
+    app: Flask, teardowns: Teardowns, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Stuck(Body):
+        def close(self) -> None:
+            raise Fault
+
+    sent = streaming(app, Stuck(3))
+
+    equal(b"".join(sent), b"xxx")
+
+    sent.close()
+    ended(teardowns, Fault)
+    equal([record.exc_info[0] for record in caplog.records if record.exc_info], [Fault])
+
+
+@pytest.mark.parametrize("stop", STOPS.values(), ids=STOPS)
+@pytest.mark.parametrize("closes", [True, False])
+def test_row_121_what_is_no_error_goes_on_its_way_whatever_close_does(
+    app: Flask, teardowns: Teardowns, stop: type[BaseException], closes: bool
+) -> None:
+    class Stopped(Body):
+        def __next__(self) -> bytes:
+            return super().__next__() if self.sent == 0 else stopped(stop)
+
+        def close(self) -> None:
+            super().close()
+            if not closes:
+                raise Fault
+
+    body = Stopped()
+    sent = streaming(app, body)
+
+    with pytest.raises(stop):
+        list(sent)
+    sent.close()
+
+    ended(teardowns, stop)
+    equal(body.closed, 1)
+
+
+def test_row_121_a_body_that_is_none_is_closed_and_its_error_told(app: Flask, teardowns: Teardowns) -> None:
+    class Broken(Body):
+        def __iter__(self) -> Iterator[bytes]:
+            raise Fault
+
+    body = Broken()
+    app.add_url_rule("/broken", "broken", lambda: Response(body, direct_passthrough=True))
+    sent: Any = app(environ_of("/broken"), lambda *head: fault)
+
+    with pytest.raises(Fault):
+        next(sent)
+    sent.close()
+
+    ended(teardowns, Fault)
+    equal(body.closed, 1)
+
+
 def test_row_121_a_generator_is_finished_in_its_request(app: Flask, teardowns: Teardowns) -> None:
     finished: list[str] = []
 
@@ -322,6 +449,50 @@ def test_row_122_a_server_that_never_closes_spoils_no_other_request(
     unbound()
 
 
+def test_row_122_what_cannot_be_closed_then_is_told_to_the_log(
+    app: Flask, teardowns: Teardowns, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Stuck(Body):
+        def close(self) -> None:
+            raise Fault
+
+    abandoned = streaming(app, Stuck())
+
+    del abandoned
+
+    ended(teardowns, Fault)
+    equal([record.exc_info[0] for record in caplog.records if record.exc_info], [Fault])
+
+
+def test_row_122_a_close_in_the_middle_of_a_step_is_refused_and_the_request_ends_all_the_same(
+    app: Flask, teardowns: Teardowns
+) -> None:
+    class Waiting(Body):
+        def __next__(self) -> bytes:
+            begun.set()
+            go_on.wait(10)
+            return super().__next__()
+
+    begun, go_on = threading.Event(), threading.Event()
+    body = Waiting()
+    sent = streaming(app, body)
+    with ThreadPoolExecutor(1) as pool:
+        step = pool.submit(next, sent)
+        check(begun.wait(10), "the step has not begun")
+
+        with pytest.raises(RuntimeError, match="bound already"):
+            sent.close()
+
+        equal(teardowns, [])
+        go_on.set()
+        equal(step.result(10), b"x")
+        del step
+    sent.close()
+
+    ended(teardowns, None)
+    equal((body.paths, body.closed), ({"/stream"}, 1))
+
+
 def test_row_122_streams_of_several_requests_may_be_read_in_turns(app: Flask) -> None:
     app.add_url_rule("/n/<int:n>", "numbers", lambda n: (f"{request.path}{g.setdefault('n', n)} " for _ in range(3)))
     bodies: list[Any] = [app(environ_of(f"/n/{n}"), lambda *head: lambda data: None) for n in range(3)]
@@ -349,78 +520,145 @@ def test_row_122_a_body_may_be_read_and_closed_in_other_threads(app: Flask, tear
     equal((body.paths, body.closed), ({"/stream"}, 1))
 
 
+# What is left
+
+KINDS: dict[str, Callable[[], Any]] = {
+    "whole": lambda: "whole",
+    "session": lambda: session.setdefault("x", "saved"),
+    "redirect": lambda: redirect("/"),
+    "abort": lambda: abort(403),
+    "raises": fault,
+    "exits": lambda: sys.exit(3),
+    "no response": lambda: None,
+    "template": lambda: render_template_string("{{ request.path }} {{ g }} {{ session }}"),
+    "stream": lambda: iter(["a", "b"]),
+    "stream that breaks": lambda: iter([b"a", 1]),
+    "stream that cannot be closed": lambda: Response(Unclosable()),
+}
+
+
+class Unclosable:
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([b"a", b"b"])
+
+    def close(self) -> None:
+        raise Fault
+
+
+@pytest.mark.parametrize("path", [*KINDS, "missing", "slash", "post"])
+@pytest.mark.parametrize("handled", [True, False])
+@pytest.mark.parametrize("how", ["read", "closed", "dropped"])
+def test_row_125_nothing_of_a_request_waits_for_the_collector(path: str, handled: bool, how: str) -> None:
+    app = Flask(__name__)
+    app.secret_key = "secret"
+    app.logger.disabled = True
+    left: list[ref[object]] = []
+
+    @app.before_request
+    def look() -> None:
+        flash(request.args.get("x", "") + str(g.get("x")))
+        context = current_context()
+        left.extend(map(ref, (context, context.request, context.g, context.session)))
+
+    for name, view in KINDS.items():
+        app.add_url_rule(f"/{name}", name, view)
+    app.add_url_rule("/slash/", "slash", str)
+    app.add_url_rule("/post", "post", str, methods=["POST"])
+    app.teardown_request(fault)
+    if handled:
+        for key in (403, 404, 405, 500, Fault):
+            app.errorhandler(key)(lambda error: (f"{error}", 500))
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        with contextlib.suppress(Fault, SystemExit, TypeError):
+            body: Any = app(environ_of(f"/{path}"), lambda *head: fault)
+            for _ in body:
+                if how != "read":
+                    break
+            if how != "dropped":
+                getattr(body, "close", int)()
+        body = None
+
+        equal([one() for one in left if one() is not None], [])
+    finally:
+        if collecting:
+            gc.enable()
+        app.logger.disabled = False
+    equal(len(left), 4)
+
+
 # Many at once
 
 
-def visiting_app() -> Flask:
-    """An app whose answer shows whose request it was, after a pause in which others run."""
-    app = Flask(__name__)
-    app.secret_key = "secret"
-    app.pause = lambda: None  # type: ignore[attr-defined]
+def asked(app: WSGIApplication, asked: Asked) -> Answered:
+    """The answer to one request of a visitor. Who leaves closes the body, or drops it as no server should."""
+    heads: list[tuple[str, dict[str, str]]] = []
 
-    @app.route("/<int:n>")
-    def visit(n: int) -> dict[str, Any]:
-        g.n = n
-        session["n"] = n
-        app.pause()  # type: ignore[attr-defined]
-        if n % 7 == 0:
-            raise Fault
-        return {"path": request.path, "g": g.n, "session": session["n"], "arg": request.args["n"]}
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        heads.append((status, {name.lower(): value for name, value in headers}))
+        return fault
 
-    @app.route("/stream/<int:n>")
-    def stream(n: int) -> Iterator[str]:
-        g.n = n
-        for _ in range(3):
-            app.pause()  # type: ignore[attr-defined]
-            yield f"{request.path.rpartition('/')[2]}={g.n} "
-
-    return app
+    body: Any = app(environ_of(asked.path, QUERY_STRING=asked.query, HTTP_COOKIE=asked.cookie), start_response)
+    parts: list[bytes] = []
+    try:
+        for part in body:
+            parts.append(part)
+            if asked.leaves:
+                break
+    except Exception as error:
+        equal(type(error).__name__, "Fault")
+    if not asked.leaves or hash(asked.path) % 2:
+        getattr(body, "close", int)()
+    return Answered(int(heads[0][0][:3]), heads[0][1], b"".join(parts))
 
 
-def visit(app: Flask, n: int) -> list[str]:
-    """What is wrong with the answers of two requests."""
-    wrong = []
-    answer = call(app, f"/{n}", QUERY_STRING=f"n={n}")
-    expected = {"path": f"/{n}", "g": n, "session": n, "arg": str(n)}
-    if (answer.status != 500) if n % 7 == 0 else (json.loads(answer.body) != expected):
-        wrong.append(f"{n}: {answer}")
-    streamed = call(app, f"/stream/{n}").text
-    if streamed != f"{n}={n} " * 3:
-        wrong.append(f"{n}: {streamed}")
-    if has_request_context():
-        wrong.append(f"{n}: a context is left")
-    return wrong
+def visiting(app: WSGIApplication, token: str, quarter: int | None = None) -> list[str]:
+    """What one visitor has found wrong."""
+    visitor = visit(token, quarter)
+    answer = asked(app, next(visitor))
+    while True:
+        try:
+            answer = asked(app, visitor.send(answer))
+        except StopIteration as end:
+            wrong: list[str] = end.value
+            return wrong + [f"a context is left for {token}"] * has_request_context()
+
+
+def told(diary: Diary, requests: int) -> None:
+    """Each request has ended once, where it was begun, with what was its own; and nothing of it is left."""
+    expected = {"begun": requests, "ended": requests, "unequal": [], "wrong": [], "moved": [], "left": 0}
+    equal(diary.told(), expected)
 
 
 def test_row_124_greenlets_see_their_own_request() -> None:
     gevent = pytest.importorskip("gevent")
-    app = visiting_app()
-    app.logger.disabled = True
-    app.pause = lambda: gevent.sleep(0)  # type: ignore[attr-defined]
+    app = visited(lambda: gevent.sleep(0))
 
     try:
-        jobs = [gevent.spawn(visit, app, n) for n in range(1, 501)]
+        jobs = [gevent.spawn(visiting, app, str(n), n % 4) for n in range(500)]
         gevent.joinall(jobs, timeout=50)
         wrong = [fault for job in jobs for fault in job.get(block=False)]
+        del jobs
     finally:
-        app.logger.disabled = False
         gevent.get_hub().destroy()
 
     equal(wrong, [])
+    told(app.diary, 125 * OF_FOUR_QUARTERS)  # type: ignore[attr-defined]
     unbound()
 
 
-def test_row_125_threads_see_their_own_request_and_keep_nothing() -> None:
-    app = visiting_app()
-    app.logger.disabled = True
+@pytest.mark.parametrize("visits", [3, pytest.param(10, marks=pytest.mark.thorough)])
+def test_row_125_threads_see_their_own_request_and_keep_nothing(visits: int) -> None:
+    app = visited()
     barrier = threading.Barrier(50, timeout=30)
     interval = sys.getswitchinterval()
     wrong: list[str] = []
 
     def work(thread: int) -> None:
         barrier.wait()
-        for n in range(8):
-            wrong.extend(visit(app, thread * 8 + n + 1))
+        for n in range(visits):
+            wrong.extend(visiting(app, f"{thread}-{n}"))
         try:
             unbound()
         except AssertionError as error:
@@ -435,14 +673,34 @@ def test_row_125_threads_see_their_own_request_and_keep_nothing() -> None:
             thread.join(50)
     finally:
         sys.setswitchinterval(interval)
-        app.logger.disabled = False
 
     check(not any(thread.is_alive() for thread in threads), "a thread hangs")
     equal(wrong, [])
+    told(app.diary, 50 * visits * REQUESTS)  # type: ignore[attr-defined]
     unbound()
 
 
-@pytest.mark.parametrize("use", PROXIES.values(), ids=PROXIES)
+HELPERS: dict[str, Callable[[], object]] = {
+    "url_for": lambda: url_for("index"),
+    "flash": lambda: flash("x"),
+    "get_flashed_messages": get_flashed_messages,
+    "make_response": make_response,
+    "jsonify": jsonify,
+    "after_this_request": lambda: after_this_request(lambda response: response),
+    "stream_with_context": lambda: stream_with_context([]),
+    "render_template_string": lambda: render_template_string(""),
+}
+
+
+def thread_of(work: Callable[[], object], inherit: bool) -> threading.Thread:
+    """A thread that begins as those of a free-threaded Python do, with the context variables of its parent, or not."""
+    context = copy_context() if inherit else Context()
+    if sys.version_info >= (3, 14):
+        return threading.Thread(target=work, context=context)
+    return threading.Thread(target=context.run, args=(work,))
+
+
+@pytest.mark.parametrize("use", [*PROXIES.values(), *HELPERS.values()], ids=[*PROXIES, *HELPERS])
 @pytest.mark.parametrize("inherit", [True, False])
 def test_row_126_a_thread_of_a_view_s_own_has_no_request(app: Flask, use: Callable[[], object], inherit: bool) -> None:
     @app.route("/thread")
@@ -450,23 +708,47 @@ def test_row_126_a_thread_of_a_view_s_own_has_no_request(app: Flask, use: Callab
         told: list[str] = []
 
         def work() -> None:
+            told.append(str(has_request_context()))
             try:
                 use()
             except RuntimeError as error:
                 told.append(str(error))
 
-        # What a thread of a free-threaded Python starts with is a copy of its parent's context.
-        context = copy_context()
-        thread = threading.Thread(target=lambda: context.run(work) if inherit else work())
+        thread = thread_of(work, inherit)
         thread.start()
         thread.join(10)
         use()
-        return "".join(told)
+        return "|".join(told)
 
-    text = call(app, "/thread").text
+    is_bound, _, text = call(app, "/thread").text.partition("|")
 
-    present("arguments", text)
-    present("thread", text)
+    equal(is_bound, "False")
+    present("needs a request" if use is HELPERS["url_for"] else "arguments", text)
+
+
+def test_row_126_nor_has_what_was_left_to_do_when_the_request_has_ended(app: Flask) -> None:
+    kept: list[Context] = []
+
+    @app.route("/keep")
+    def keep() -> str:
+        kept.append(copy_context())
+        return f"{request.path}"
+
+    @app.route("/stream")
+    def stream() -> Iterator[str]:
+        for part in ("a", "b"):
+            kept.append(copy_context())
+            yield part
+
+    equal(call(app, "/keep").text, "/keep")
+    body: Any = app(environ_of("/stream"), lambda *head: fault)
+    next(body)
+
+    # The same thread, or a later one with its number.
+    for context in kept:
+        context.run(unbound)
+    body.close()
+    equal(len(kept), 2)
 
 
 GREENLETS = """
@@ -557,6 +839,47 @@ def test_row_127_a_context_is_bound_once_at_a_time() -> None:
     unbound()
 
 
+@pytest.mark.parametrize("read", [0, 1, 5])
+def test_row_127_a_stream_of_another_app_s_stream_ends_both_once(app: Flask, teardowns: Teardowns, read: int) -> None:
+    inner, body = Flask("inner"), Body(4)
+    inner.teardown_request(lambda error: teardowns.append(("inner", current_app.package_name)))
+    inner.add_url_rule("/", "index", lambda: Response(body))
+
+    @app.route("/outer")
+    def outer() -> Any:
+        return Response(inner({**request.environ, "PATH_INFO": "/"}, lambda *head: fault))
+
+    sent: Any = app(environ_of("/outer"), lambda *head: fault)
+    parts = list(islice(sent, read))
+    unbound()
+    sent.close()
+
+    equal(parts, [b"x"] * min(read, 4))
+    equal(teardowns, [("inner", "inner"), ("second", None), ("first", None)])
+    equal((body.paths, body.closed), ({"/"}, 1))
+    unbound()
+
+
+def test_row_127_a_generator_does_not_keep_another_context_over_its_parts(app: Flask, teardowns: Teardowns) -> None:
+    other = Flask("other")
+    other.teardown_request(lambda error: teardowns.append(("other", type(error))))
+
+    def generate() -> Iterator[bytes]:
+        yield b"x"
+        with other.test_request_context("/other"):
+            yield b"x"
+
+    sent = streaming(app, generate())
+    equal(next(sent), b"x")
+
+    with pytest.raises(RuntimeError, match="has bound a request context"):
+        next(sent)
+
+    equal(teardowns, [("other", GeneratorExit), ("second", RuntimeError), ("first", RuntimeError)])
+    equal(list(sent), [])
+    unbound()
+
+
 def test_row_127_apps_that_call_each_other_end_each_once() -> None:
     ended_apps: list[str] = []
     apps = {name: Flask(name) for name in ("a", "b", "c")}
@@ -578,6 +901,31 @@ def test_row_127_apps_that_call_each_other_end_each_once() -> None:
     equal(call(mounted, "/a/").text, "200 a /a")
     equal(ended_apps, ["c Fault", "b NoneType", "a NoneType"])
     unbound()
+
+
+@pytest.mark.parametrize("stop", STOPS.values(), ids=STOPS)
+@pytest.mark.parametrize("path", ["/", "/stream"])
+def test_row_130_what_is_no_error_keeps_no_teardown_function_from_its_turn(
+    app: Flask, teardowns: Teardowns, stop: type[BaseException], path: str
+) -> None:
+    app.teardown_request(lambda error: stopped(stop))
+    app.add_url_rule("/stream", "stream", lambda: iter(["a", "b"]))
+
+    with pytest.raises(stop):
+        call(app, path)
+
+    ended(teardowns, None)
+
+
+def test_row_130_nor_does_a_file_of_the_request_that_cannot_be_closed(
+    app: Flask, teardowns: Teardowns, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.before_request(lambda: setattr(request, "close", fault))
+
+    equal(call(app, "/").text, "/ []")
+
+    ended(teardowns, None)
+    equal([record.exc_info[0] for record in caplog.records if record.exc_info], [Fault])
 
 
 def test_row_130_a_teardown_function_that_raises_changes_nothing_else(
