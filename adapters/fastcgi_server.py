@@ -37,7 +37,7 @@ from flask_embed.adapters.gateway import cgi_head, check_sizes, environ_of
 from flask_embed.adapters.heads import BadRequestError, refusal
 from flask_embed.adapters.listeners import address_of, is_listening
 from flask_embed.adapters.logs import AccessLog, reopen_logs
-from flask_embed.adapters.patience import LINGER_BYTES, LINGER_SECONDS, QUIET, for_body
+from flask_embed.adapters.patience import CUT_SECONDS, LINGER_BYTES, LINGER_SECONDS, QUIET, for_body
 from flask_embed.adapters.threads import Threads
 from flask_embed.adapters.workers import Worker, alone
 from flask_embed.adapters.wsgi import BodyError, ClientGone, respond
@@ -150,6 +150,8 @@ class WSGIServer(FlupServer):  # type: ignore[misc]
         self._is_script = worker is None
         self.stack = contextlib.ExitStack()
         self._oldSIGs: list[tuple[int, Any]] = []
+        #: the connections with a request that is being answered, or waits for a thread
+        self.answering: set[_Connection] = set()
         #: how many requests have come
         self.requests = 0
         self._counting = threading.Lock()
@@ -455,6 +457,11 @@ class _Gate:
                 break
             self.look(0.02 if is_busy else 0.1)
             self.end_waits(now)
+        for connection in list(server.answering):
+            connection.give_up()
+        deadline = monotonic() + CUT_SECONDS
+        while pool.threads.are_busy and monotonic() < deadline:
+            sleep(0.02)
 
     def close(self) -> None:
         """Close what is left."""
@@ -547,6 +554,7 @@ class _Connection:
             self.reply()
         if records.request is not None and records.request.variables is not None:
             server.count()
+            server.answering.add(self)
             server._threadPool.threads.submit(self.answer)
             return
         if was_quiet and not records.is_quiet and self.is_used:
@@ -573,6 +581,12 @@ class _Connection:
             logger.warning("Closed a FastCGI connection: a request took longer than --header-timeout to come")
         self.close()
 
+    def give_up(self) -> None:
+        """Let the thread that answers find that nobody reads the answer any more; from any thread."""
+        self.is_over = True
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         self.is_over = True
         self.sock.close()
@@ -584,7 +598,8 @@ class _Connection:
         request = self.request
         self.received, self.waited, self.unsent, self.has_begun, self.goes_on = 0, 0.0, b"", False, False
         try:
-            self.respond(request)
+            if not self.is_over:  # or it was given up when it still waited for a thread
+                self.respond(request)
         except BadRequestError as error:
             self.refuse(error)
         except BaseException:
@@ -592,6 +607,8 @@ class _Connection:
             logger.exception("What is no error has left an app")
             if not self.has_begun:
                 self.cut()
+        finally:
+            self.server.answering.discard(self)
         self.hand_back(request)
 
     def respond(self, request: Request) -> None:

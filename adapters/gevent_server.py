@@ -361,10 +361,11 @@ class _Connection:
         try:
             # Only OPTIONS is let through with this path.
             respond(whole_server if environ["PATH_INFO"] == "*" else server.app, environ, self, server.log)
-        except (gevent.GreenletExit, KeyboardInterrupt):
+        except gevent.GreenletExit:
             raise
         except BaseException:
-            # sys.exit() in an app, or a gevent.Timeout that nobody has caught: neither may end the server.
+            # sys.exit() in an app, a gevent.Timeout that nobody has caught, a KeyboardInterrupt that no Ctrl-C has
+            # raised (that is a signal to gevent): none of them may end the server.
             logger.exception("What is no error has left an app")
         finally:
             body.close()  # whoever keeps it must not read the next request's

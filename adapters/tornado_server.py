@@ -32,7 +32,7 @@ from flask_embed.adapters.front import behind_front, whole_server
 from flask_embed.adapters.heads import BadRequestError, connection_environ, environ_of, keeps_alive, refusal
 from flask_embed.adapters.listeners import address_of
 from flask_embed.adapters.logs import AccessLog, reopen_logs
-from flask_embed.adapters.patience import LINGER_BYTES, LINGER_SECONDS, QUIET, for_body
+from flask_embed.adapters.patience import CUT_SECONDS, LINGER_BYTES, LINGER_SECONDS, QUIET, for_body
 from flask_embed.adapters.threads import Threads
 from flask_embed.adapters.workers import alone
 from flask_embed.adapters.wsgi import BodyError, ClientGone, respond
@@ -174,7 +174,7 @@ class WSGIHandler(HTTPServerConnectionDelegate):
         """Let the requests that run end, for up to *timeout* seconds; then cut the others, and end the threads.
 
         What comes meanwhile is answered too, and each answer is the last one of its connection. What comes later is
-        answered with 503.
+        answered with 503, and what is cut has a second to be closed and torn down.
         """
         self.is_closing = True
         deadline = monotonic() + timeout
@@ -186,6 +186,9 @@ class WSGIHandler(HTTPServerConnectionDelegate):
         self.is_closed = True
         for exchange in list(self.running):
             exchange.on_cut()
+        deadline = monotonic() + CUT_SECONDS
+        while self.threads.are_busy and monotonic() < deadline:
+            await asyncio.sleep(0.02)
         self.threads.end()
 
     def on_close(self, server_conn: object) -> None:

@@ -123,20 +123,32 @@ class _Exchange:
 
     def run(self, app: WSGIApplication) -> None:
         body: Any = None
+        is_stopped = False
         try:
             try:
                 body = app(self.environ, self.start_response)
                 self.send_body(body)
+            except Exception:
+                raise
+            except BaseException:
+                is_stopped = True
+                raise
             finally:
                 close = getattr(body, "close", None)
                 if close is not None:
-                    close()
+                    try:
+                        close()
+                    except Exception:
+                        if not is_stopped:
+                            raise
+                        self.log_error()  # and what stops this thread or greenlet is raised
         except ClientGone:
             self.writer.cut()
         except BodyError as error:
             self.refuse(error.status)
         except Exception:
-            self.fail()
+            self.log_error()
+            self.refuse("500 Internal Server Error")
         except BaseException:
             if not self.ended:
                 self.writer.cut()
@@ -230,15 +242,14 @@ class _Exchange:
             self.left = whole
         return status, headers
 
-    def fail(self) -> None:
-        """Log the exception that is being handled, and answer for it."""
+    def log_error(self) -> None:
+        """Log the exception that is being handled."""
         environ = self.environ
         logger.exception(
             "Error while answering %s %s",
             readable(environ["REQUEST_METHOD"]),
             readable(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")),
         )
-        self.refuse("500 Internal Server Error")
 
     def refuse(self, status: str) -> None:
         """Answer with *status* in place of the app, or let the client see that its answer is not whole."""
