@@ -13,6 +13,9 @@ READY := $(VENV)/ready-$(subst /,_,$(PYTHON))
 # What the quick tests do without is large, and installed when it is needed.
 TOOLS := $(READY)-tools
 GUESTS := $(VENV)/guests
+FUZZ := $(VENV)/fuzz
+# How long make fuzz tries, shared out between its targets.
+SECONDS ?= 60
 
 PYTEST := $(PY) -m pytest
 # What compares times runs alone, what takes long with the servers.
@@ -25,14 +28,15 @@ MANY_PROCESSES := tests/runners $(patsubst %,tests/adapters/test_%.py,tornado wo
 	$(patsubst %,tests/security/test_%.py,wire runners debugger)
 # These compare with another implementation, or with a rule, in many examples.
 DIFFERENCES := $(wildcard tests/core/test_*_differential.py tests/core/test_*_properties.py) \
-	$(patsubst %,tests/adapters/test_%.py,http1_h11 http1_properties)
+	$(patsubst %,tests/adapters/test_%.py,http1_h11 http1_properties fcgi_properties) \
+	tests/middleware/test_environ_properties.py
 # What asks real web servers much, in parts that take about as long.
 DOCTOR := tests/servers/test_doctor.py
 FRONTS := $(patsubst %,tests/servers/test_%.py,matrix fixers config cgi_servers)
 IN_PROCESS := $(patsubst %,--ignore=%,$(PROCESSES) $(MANY_PROCESSES) tests/reference tests/servers tests/guests tests/benchmarks)
 
 .PHONY: help demo test test-here test-processes test-reference test-servers test-servers-alone test-doctor \
-	test-fronts test-many-processes test-differences test-thorough test-guests lint bench bench-servers clean
+	test-fronts test-many-processes test-differences test-thorough test-guests fuzz lint bench bench-servers clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -86,6 +90,9 @@ test-thorough:
 test-guests:
 	@$(GUESTS)/bin/python -m pytest --quiet tests/guests
 
+fuzz: $(FUZZ)/ready  ## the parsers, fed with what a fuzzer thinks up, for SECONDS (60)
+	@$(FUZZ)/bin/python -m tests.fuzzing --seconds $(SECONDS)
+
 lint: $(TOOLS) $(GUESTS)/ready  ## ruff, mypy and basedpyright
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
@@ -94,9 +101,9 @@ lint: $(TOOLS) $(GUESTS)/ready  ## ruff, mypy and basedpyright
 	$(PY) -m basedpyright
 	$(PY) -m basedpyright --pythonpath $(GUESTS)/bin/python tests/guests
 
-bench: $(TOOLS)  ## the benchmarks against other frameworks
-	$(PY) -m tests.benchmarks
-	$(PY) -m tests.benchmarks.mounting
+bench: $(GUESTS)/ready  ## the benchmarks against other frameworks, with the targets
+	@failed=0; for part in "" .start .mounting; do \
+		$(GUESTS)/bin/python -m tests.benchmarks$$part || failed=1; done; exit $$failed
 
 bench-servers: $(TOOLS)  ## the runners against other servers, under the load of wrk, and what they hold
 	$(PY) -m tests.benchmarks.servers
@@ -124,6 +131,11 @@ $(TOOLS): $(READY)
 $(GUESTS)/ready: $(READY)
 	@$(PY) -m venv --clear --without-pip $(@D)
 	$(PIP) --python $(GUESTS)/bin/python $(INSTALL) --editable . --group guests
+	@touch $@
+
+$(FUZZ)/ready: $(READY)
+	@$(PY) -m venv --clear --without-pip $(@D)
+	$(PIP) --python $(FUZZ)/bin/python $(INSTALL) --editable ".[all]" --group fuzz
 	@touch $@
 
 # The in-process tests, without the examples, on one more Python of those that the rule of test has found.
