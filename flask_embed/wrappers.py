@@ -129,19 +129,26 @@ class _Json:
             raise ValueError("the JSON is nested too deep") from None
 
 
-class _Late:
-    """An attribute that a method makes when it is first asked for. It can be set, and then is that."""
+if TYPE_CHECKING:
+    _Late = cached_property
+else:
 
-    def __init__(self, make: Callable[[Any], Any]) -> None:
-        self._make = make
-        self._name = make.__name__
-        self.__doc__ = make.__doc__
+    class _Late:
+        """An attribute that a method makes when it is first asked for. It can be set, and then is that.
 
-    def __get__(self, request: Any, owner: type) -> Any:
-        if request is None:
-            return self
-        value = request.__dict__[self._name] = self._make(request)
-        return value
+        Unlike werkzeug's it is in nobody's way the second time: the value stands in the request itself.
+        """
+
+        def __init__(self, make: Callable[[Any], Any]) -> None:
+            self._make = make
+            self._name = make.__name__
+            self.__doc__ = make.__doc__
+
+        def __get__(self, request: Any, owner: type) -> Any:
+            if request is None:
+                return self
+            value = request.__dict__[self._name] = self._make(request)
+            return value
 
 
 def _decoded(value: str) -> str:
@@ -216,7 +223,7 @@ class Request(WerkzeugRequest):
         return query if query.isascii() else quote(query, safe=_ASCII).encode()
 
     @_Late
-    def headers(self) -> EnvironHeaders:
+    def headers(self) -> Headers:
         return EnvironHeaders(self.environ)
 
     @_Late
@@ -229,7 +236,8 @@ class Request(WerkzeugRequest):
         query = self.query_string.decode()
         if "%" in query or "+" in query:
             return super().args
-        return self.parameter_storage_class([pair.partition("=")[::2] for pair in query.split("&") if pair])
+        parts = [pair.partition("=") for pair in query.split("&") if pair]
+        return self.parameter_storage_class([(name, value) for name, _, value in parts])
 
     @cached_property
     def host(self) -> str:

@@ -60,9 +60,10 @@ def test_slashes_in_front_are_not_merged() -> None:
 def test_one_that_is_set_is_that() -> None:
     request = Request(create_environ("/a", method="POST"))
 
-    request.method, request.path = "PUT", "/b"
+    request.method = "PUT"  # pyright: ignore[reportAttributeAccessIssue]
+    request.path = "/b"  # pyright: ignore[reportAttributeAccessIssue]
     assert (request.method, request.path, request.full_path) == ("PUT", "/b", "/b?")
-    del request.path
+    del request.path  # pyright: ignore[reportAttributeAccessIssue]
     assert request.path == "/a"
 
 

@@ -118,9 +118,7 @@ def test_row_103_a_name_or_a_value_is_never_the_source_of_a_template(app: Flask,
         flash(name)
 
     app.add_url_rule("/named", "named", lambda: render_template(name))
-    app.add_url_rule(
-        "/said", "said", lambda: (flash(name), render_template_string("{{ get_flashed_messages()[0] }}"))[1]
-    )
+    app.add_url_rule("/said", "said", lambda: render_template_string("{{ get_flashed_messages()[0] }}"))
     app.add_url_rule("/refused", "refused", lambda: abort(404, name))
     app.secret_key = "secret"
 
