@@ -34,7 +34,7 @@ __all__ = [
 #: (so ``_``, but no percent encoding and none of the sub-delims), with an optional port.
 _HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?", re.ASCII)
 #: What a browser could read as something else than a path, or a header as its end.
-_SCRIPT_NAME_REFUSED = re.compile(r"^//|[\\?#\x00-\x1f\x7f]|(?:^|/)\.\.(?:/|$)")
+_SCRIPT_NAME_REFUSED = re.compile(r"^//|[\\?#\x00-\x1f\x7f]|(?:^|/)\.\.?(?:/|$)")
 _LINE_BREAK = re.compile(r"[\x00\r\n]")
 #: C0, DEL, C1 and the line separators that a terminal or a log reader acts on.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")

@@ -231,7 +231,7 @@ def _place(key: str) -> tuple[str, str]:
         raise PrefixError(f"the key {key!r} has a scheme; a mount is for http and https alike, so write {rest!r}")
     host, slash, path = key.partition("/")
     if not slash:
-        raise PrefixError(f"the key {key!r} has no slash; write '/{key}' for a path, '{key}/' for a host")
+        raise PrefixError(f"the key {key!r} has no slash; write {f'/{key}'!r} for a path, {f'{key}/'!r} for a host")
     try:
         return normalize_host(host), normalize_prefix(slash + path)
     except PrefixError as error:

@@ -117,4 +117,4 @@ def _is_address(name: str) -> bool:
         ip_address(name.removeprefix("[").removesuffix("]"))
     except ValueError:
         return False
-    return True
+    return "%" not in name  # behind which a scope may be any text

@@ -32,7 +32,7 @@ class StrictEnviron:
     """Pass on to *app* what is a request; answer a plain 400 to what is none, and log why in one line.
 
     Refused are: a method that is no token of up to 20 characters; a SCRIPT_NAME or PATH_INFO that is neither empty nor
-    begins with a slash; a SCRIPT_NAME that a browser could read as a host, or with a ``..`` segment; a CONTENT_LENGTH
+    begins with a slash; a SCRIPT_NAME that a browser could read as a host, or with a segment of dots; a CONTENT_LENGTH
     that is no number of up to 18 digits; a Host that is none, or two; any of these or a QUERY_STRING that is no str; a
     line break, a NUL or a character that stands for no byte (PEP 3333) in any string of the request (not in ``SSL_*``:
     certificates have lines); another scheme than http and https; a command for Werkzeug's debugger, which nobody has

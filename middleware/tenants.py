@@ -346,7 +346,7 @@ class PathDispatcher(_OnDemand):
         end = path.find("/", 1)
         prefix = path if end < 0 else path[:end]
         # What no SCRIPT_NAME may hold would be refused by the app anyway.
-        if len(prefix) < 2 or prefix == "/." or front_fault("", prefix) is not None:
+        if len(prefix) < 2 or front_fault("", prefix) is not None:
             return None
         name = text(prefix[1:])
         return (name, prefix) if escape_controls(name) == name else None

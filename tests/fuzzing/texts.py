@@ -1,4 +1,4 @@
-"""What people write: targets, prefixes, hosts, addresses, sizes. Each has one form, or is refused in one line.
+"""What people write: targets, prefixes, hosts, addresses, keys, sizes. Each has one form, or is refused in one line.
 
 An input is which of them (one byte), and the text in UTF-8, with bytes that are none as surrogates.
 """
@@ -12,11 +12,12 @@ from flask_embed.doctor_asking import Address, requests_for
 from flask_embed.environ import escape_controls, front_fault
 from flask_embed.errors import LoadError, PrefixError, UsageError
 from flask_embed.loading import check_target
+from flask_embed.middleware import DispatcherMiddleware
 from flask_embed.middleware.hosts import host_keys, normalize_host
-from flask_embed.middleware.prefix import below, normalize_prefix
+from flask_embed.middleware.prefix import below, normalize_prefix, not_found
 from flask_embed.runner import _mode, _seconds, _size
 from tests.fuzzing import Target
-from tests.security.checks import absent, check, equal
+from tests.security.checks import absent, check, equal, present
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +63,20 @@ def address(text: str) -> None:
         check(" " not in request.target and request.target.startswith("/"), f"asked for is {request.target!r}")
 
 
+def key(text: str) -> None:
+    dispatcher = DispatcherMiddleware(None, {text: not_found})
+    if not text:  # the app for the rest, which is no mount
+        return
+    (shown,) = dispatcher.mounts
+    equal(list(DispatcherMiddleware(None, {shown: not_found}).mounts), [shown], "the form of its form")
+    try:
+        dispatcher.mount(shown, not_found)
+    except PrefixError as refusal:
+        present("taken", str(refusal))
+    else:
+        raise AssertionError(f"two apps are mounted at {shown!r}")
+
+
 def number(text: str) -> None:
     found: list[Any] = []
     for read in (_size, _seconds, _mode):
@@ -76,7 +91,7 @@ def number(text: str) -> None:
     check(mode is None or 0 <= mode <= 0o777, f"the mode is {mode}")
 
 
-KINDS: tuple[Callable[[str], None], ...] = (target, prefix, host, address, number)
+KINDS: tuple[Callable[[str], None], ...] = (target, prefix, host, address, key, number)
 
 
 def check_refusal(refusal: Exception) -> None:
@@ -124,6 +139,9 @@ TARGET = Target(
         ),
         *seeds(
             address, "http://example.com:8000/shop", "https://[::1]/ü", "http://bücher.example", "http://u@h/?#", "x"
+        ),
+        *seeds(
+            key, "/shop", "example.com/shop", "*.example.com:80/", "shop", "http://a/b", "[::1]/ü", "", "/", "a\x1b"
         ),
         *seeds(number, "64k", "16m", "1g", "0", "30", "1.5", "nan", "0660", "1e3", "none", "-1"),
     ),

@@ -62,7 +62,7 @@ def is_host(host: str) -> bool:
 
 def is_script_name(path: str) -> bool:
     """Empty, or a path that no browser takes for something else."""
-    if path and (path[0] != "/" or path[:2] == "//" or ".." in path.split("/")):
+    if path and (path[0] != "/" or path[:2] == "//" or {".", ".."}.intersection(path.split("/"))):
         return False
     if any(char in "\\?#\x7f" or ord(char) < 32 for char in path):
         return False

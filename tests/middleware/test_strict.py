@@ -90,6 +90,8 @@ def test_a_request_passes(changes: dict[str, str]) -> None:
         {"SCRIPT_NAME": "/a#b"},
         {"SCRIPT_NAME": "/a\x1fb"},
         {"SCRIPT_NAME": "/a/../b"},
+        {"SCRIPT_NAME": "/a/./b"},
+        {"SCRIPT_NAME": "/."},
         {"SCRIPT_NAME": "/.."},
         {"SCRIPT_NAME": "/\xff"},
         {"CONTENT_LENGTH": "-1"},
