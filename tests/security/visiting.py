@@ -106,7 +106,7 @@ class Diary:
             }
 
 
-def visited(pause: Callable[[], object] = lambda: time.sleep(0)) -> DispatcherMiddleware:
+def visited(pause: Callable[[], object] = lambda: time.sleep(0.001)) -> DispatcherMiddleware:
     """The app, with another one below ``/inner``; *pause* lets others run. Its diary is the attribute ``diary``."""
     outer, inner = Flask("outer"), Flask("inner")
     mounted = DispatcherMiddleware(outer, {"/inner": inner})
@@ -218,7 +218,10 @@ class Asked(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What came back; the names of the headers are in lower case, and a body that broke off is what came of it."""
+    """What came back; the names of the headers are in lower case.
+
+    Of a body that broke off it is what has come, or nothing with the status 0: a reset may take all of it away.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -269,7 +272,8 @@ def visit(token: str, quarter: int | None = None, script_name: str = "") -> Gene
             wrong.append(f"redirect of {token}: {answer}")
 
     def breaks(answer: Answered) -> None:
-        look("breaks", answer, 200, f"{token} {token}\n")
+        if answer.status:
+            look("breaks", answer, 200, f"{token} {token}\n")
 
     def missing(answer: Answered) -> None:
         look("missing", answer, 404, f"{token} /missing/{token}")
