@@ -87,7 +87,7 @@ def front_fault(host: str, script_name: str) -> str | None:
 def request_host(environ: WSGIEnvironment) -> str:
     """The ``host`` or ``host:port`` that the request was sent to, in lower case, without its scheme's default port.
 
-    The Host header, or the server's own name where a request of HTTP/1.0 came without one.
+    The Host header, or the server's own name where a request of HTTP/1.0 came without one; empty if that is none.
     """
     scheme = environ.get("wsgi.url_scheme", "http")
     host: str = environ.get("HTTP_HOST") or ""
@@ -98,6 +98,8 @@ def request_host(environ: WSGIEnvironment) -> str:
             host = f"[{host}]"
         if host and port:
             host = f"{host}:{port}"
+        if front_fault(host, "") is not None:  # a socket file's, or an address with a scope: none that a client asks
+            host = ""
     host = host.lower()
     return host.removesuffix(":443" if scheme == "https" else ":80").removesuffix(":")
 

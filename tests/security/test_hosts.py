@@ -206,6 +206,19 @@ def test_row_006_without_a_host_the_server_name_is_used(app: Flask) -> None:
     equal((answer.status, answer.text), (200, "server.example"))
 
 
+@pytest.mark.parametrize(
+    "name", ["[", "[::1", "fe80::1%lo", "/run/app.sock", "evil.com/x?", "good.example@evil.com", "a b"]
+)
+def test_row_006_without_a_host_a_server_name_that_is_no_host_is_not_used(app: Flask, name: str) -> None:
+    app.add_url_rule("/urls", "urls", lambda: f"{request.host}|{request.url_root}|{url_for('foo')}")
+
+    answer = call(app, "/urls", HTTP_HOST=None, SERVER_PROTOCOL="HTTP/1.0", SERVER_NAME=name)
+
+    equal((answer.status, answer.text), (200, "|http:///|/foo/"))
+    app.trusted_hosts = ["good.example"]
+    equal(call(app, "/urls", HTTP_HOST=None, SERVER_PROTOCOL="HTTP/1.0", SERVER_NAME=name).status, 400)
+
+
 def test_row_006_without_a_host_the_server_name_may_be_trusted(app: Flask) -> None:
     app.trusted_hosts = ["server.example"]
 
