@@ -262,7 +262,8 @@ def _send_all_of(connection: socket.socket, body: bytes) -> None:
 def test_what_is_kept_of_a_body_reads_nothing_of_the_next_one(runner: Runner) -> None:
     kept = head("/keeps_its_input", "Content-Length: 1", method="POST") + b"x"
     last = head("/reads_what_was_kept", "Content-Length: 6", "Connection: close", method="POST") + b"secret"
-    assert bodies(ask(runner, kept + last))[1].startswith(b"ValueError")
+    # A thread of Tornado's may close its own after its answer was read, and the next request answered.
+    assert bodies(ask(runner, kept + last))[1].startswith((b"ValueError", b"b'x'"))
 
 
 @pytest.mark.parametrize("view", ["leaves", "times_out"])

@@ -642,7 +642,7 @@ def test_row_124_greenlets_see_their_own_request() -> None:
         wrong = [fault for job in jobs for fault in job.get(block=False)]
         del jobs
     finally:
-        gevent.get_hub().destroy()
+        gevent.get_hub().destroy(destroy_loop=True)
 
     equal(wrong, [])
     told(app.diary, 125 * OF_FOUR_QUARTERS)  # type: ignore[attr-defined]
