@@ -151,6 +151,30 @@ def test_pieces_change_nothing(raw: bytes, lengths: list[int]) -> None:
     assert len(whole.body) <= len(raw)
 
 
+@given(
+    st.sampled_from([b"", begin(), begin() + record(PARAMS, b"\x01\x01ab") + record(PARAMS)]),
+    st.sampled_from(
+        [record(PARAMS, b"a" * 90), record(STDIN, b"a" * 9), record(DATA, bytes(4000)), record(ABORT), b"\1"]
+    )
+    | streams(),
+    st.integers(1, 50),
+)
+def test_what_goes_on_without_an_end_is_refused_or_handed_on(beginning: bytes, part: bytes, size: int) -> None:
+    records = Records(limit=LIMIT)
+    raw = beginning + part * (20_000 // len(part))
+    for at in range(0, len(raw), size):
+        try:
+            records.receive(raw[at : at + size])
+        except ProtocolError:
+            return
+        request = records.request
+        if request is not None:
+            request.parts.clear()
+            assert sum(map(len, request._content)) <= LIMIT
+        assert len(records._rest) <= 4096 + 8
+        assert len(records.replies) <= 64 * 32
+
+
 @given(st.binary(max_size=80))
 def test_names_and_values_are_taken_whole_or_refused(data: bytes) -> None:
     try:

@@ -6,11 +6,12 @@ import io
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flask_embed.adapters.front import behind_front, whole_server
 from flask_embed.adapters.heads import refusal
+from flask_embed.adapters.http1 import Limits
 from flask_embed.adapters.wsgi import BodyError, respond
 from flask_embed.options import Options
 from tests.adapters.talking import new
@@ -123,3 +124,49 @@ def test_there_is_one_answer_to_each_request_and_nothing_else(raw: bytes, length
     assert [answer.headers.get("connection") == "close" for answer in found] == [
         is_closed and answer is found[-1] for answer in found
     ]
+
+
+BEGINNINGS = [
+    b"",
+    b"GET /",
+    b"GET / HTTP/1.1\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nX: y",
+    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 999999\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3",
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=",
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+]
+REPEATED = [
+    b"a",
+    b"a: b\r\n",
+    b"\r\n",
+    b"\r",
+    b"1\r\na\r\n",
+    b"1;a=b\r\na\r\n",
+    b"0",
+    b" ",
+    b";a=b",
+    b"/",
+    b"\xff",
+    b"X: y\r\n z\r\n",
+]
+
+
+@given(st.sampled_from(BEGINNINGS), st.sampled_from(REPEATED) | st.binary(min_size=1, max_size=9), st.integers(1, 50))
+@example(BEGINNINGS[8], b"a", 50)
+def test_what_goes_on_without_an_end_is_refused_or_handed_on(beginning: bytes, part: bytes, times: int) -> None:
+    http = new(Limits(line=100, headers=300, header_count=10))
+    http.receive(beginning)
+
+    for _ in range(12_000 // (len(part) * times)):
+        http.receive(part * times)
+        http.parts.clear()
+        if http.fault is not None or http.body_fault is not None or http.body_ended:
+            return
+        # Of a head no more than its limits, of a line between chunks no more than 4 KiB.
+        assert len(http._buffer) - http._at <= (100 + 300 if http.environ is None else 4096) + len(part) * times + 8
+    assert http.environ is not None
+    assert http.received > 0 or beginning.endswith(b"0\r\n")
