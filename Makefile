@@ -27,9 +27,9 @@ PROCESSES := tests/packaging $(patsubst %,tests/security/test_%.py,command_line 
 MANY_PROCESSES := tests/runners $(patsubst %,tests/adapters/test_%.py,tornado workers reload) \
 	$(patsubst %,tests/security/test_%.py,wire runners debugger)
 # These compare with another implementation, or with a rule, in many examples.
-DIFFERENCES := $(wildcard tests/core/test_*_differential.py tests/core/test_*_properties.py) \
-	$(patsubst %,tests/adapters/test_%.py,http1_h11 http1_properties fcgi_properties) \
-	tests/middleware/test_environ_properties.py
+DIFFERENCES := $(wildcard tests/core/test_*_differential.py) \
+	$(patsubst %,tests/core/test_%_properties.py,prefix round_trip) \
+	$(patsubst %,tests/adapters/test_%.py,http1_h11 http1_properties)
 # What asks real web servers much, in parts that take about as long.
 DOCTOR := tests/servers/test_doctor.py
 FRONTS := $(patsubst %,tests/servers/test_%.py,matrix fixers config cgi_servers)
