@@ -322,7 +322,9 @@ def test_what_is_no_error_is_not_lost_to_a_close_that_raises(raw: Runner, name: 
         # The greenlet of the connection ends, whatever a close() says.
         with asking(raw, b"GET /kill HTTP/1.1\r\nHost: localhost\r\n\r\n") as connection:
             assert b"part" in received(connection)
-        assert sum("RuntimeError: stuck" in line for line in raw.lines) == 2
+        with raw.written:
+            stuck = "  RuntimeError: stuck\n"
+            assert raw.written.wait_for(lambda: sum(stuck in line for line in raw.lines) == 2, DEADLINE)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
