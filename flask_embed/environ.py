@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -32,7 +32,7 @@ __all__ = [
 
 #: RFC 9110 section 7.2 by way of RFC 3986 host, narrowed to names that DNS or a container network can hold
 #: (so ``_``, but no percent encoding and none of the sub-delims), with an optional port.
-_HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?", re.ASCII)
+_HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{0,5}))?", re.ASCII)
 #: What a browser could read as something else than a path, or a header as its end.
 _SCRIPT_NAME_REFUSED = re.compile(r"^//|[\\?#\x00-\x1f\x7f]|(?:^|/)\.\.?(?:/|$)")
 _LINE_BREAK = re.compile(r"[\x00\r\n]")
@@ -73,7 +73,7 @@ def front_fault(host: str, script_name: str) -> str | None:
     >>> front_fault("good@evil.example", "")
     'the Host header is no host'
     """
-    if host and _HOST.fullmatch(host) is None:
+    if host and not _is_host(host):
         return "the Host header is no host"
     if script_name and (not script_name.startswith("/") or _SCRIPT_NAME_REFUSED.search(script_name)):
         return "SCRIPT_NAME is no path prefix"
@@ -82,6 +82,19 @@ def front_fault(host: str, script_name: str) -> str | None:
     except UnicodeError:
         return "SCRIPT_NAME is no UTF-8"
     return None
+
+
+def _is_host(host: str) -> bool:
+    """Whether it is one that urlsplit() takes as well: with a port that there is, and an address in the brackets."""
+    match = _HOST.fullmatch(host)
+    if match is None or int(match["port"] or "0") > 65535:
+        return False
+    if host[0] == "[":
+        try:
+            IPv6Address(host[1 : host.index("]")])
+        except ValueError:
+            return False
+    return True
 
 
 def request_host(environ: WSGIEnvironment) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from werkzeug.datastructures import EnvironHeaders, Headers
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
+from werkzeug.sansio.utils import get_current_url
 from werkzeug.utils import cached_property, get_content_type
 from werkzeug.wrappers import Request as WerkzeugRequest
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -156,6 +157,14 @@ def _decoded(value: str) -> str:
     return value if value.isascii() else value.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
+def _url(scheme: str, host: str, *rest: Any) -> str:
+    """werkzeug's URL of these parts; a host that is unknown to IDNA of 2003 (``xn--strae-oqa.de``) stays as it is."""
+    try:
+        return get_current_url(scheme, host, *rest)
+    except UnicodeError:  # of Pythons before 3.13, where werkzeug (3.1.9) waits for a UnicodeDecodeError
+        return get_current_url(scheme, "host", *rest).replace("//host", f"//{host}", 1)
+
+
 class Request(WerkzeugRequest):
     """What the client asked for; :data:`flask_embed.request` is the current one.
 
@@ -246,6 +255,26 @@ class Request(WerkzeugRequest):
         An app has refused what is no host, or is not in its ``trusted_hosts``, before anything asks for it.
         """
         return request_host(self.environ)
+
+    @cached_property
+    def url(self) -> str:
+        """The URL that was asked for, as people read it: letters beyond ASCII as they are."""
+        return _url(self.scheme, self.host, self.root_path, self.path, self.query_string)
+
+    @cached_property
+    def base_url(self) -> str:
+        """:attr:`url` without the query."""
+        return _url(self.scheme, self.host, self.root_path, self.path)
+
+    @cached_property
+    def root_url(self) -> str:
+        """The URL that the app is at; also called ``url_root``."""
+        return _url(self.scheme, self.host, self.root_path)
+
+    @cached_property
+    def host_url(self) -> str:
+        """Scheme and host of the URL that was asked for."""
+        return _url(self.scheme, self.host)
 
     @cached_property
     def stream(self) -> IO[bytes]:  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -6,8 +6,9 @@ IPv6 in its shortest form (RFC 5952).
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from flask_embed.environ import front_fault, request_host
@@ -46,15 +47,15 @@ def normalize_host(host: str) -> str:
     shown = f"{name}:{port}" if port else name
     if "*" in name:
         raise PrefixError(f"the host {host!r} holds a '*' that is not its whole first label; write '*.example.com'")
+    if re.fullmatch("[0-9]{1,5}", port) and not 0 < int(port) < 65536:
+        raise PrefixError(f"the host {host!r} has no port that there could be; write one from 1 to 65535")
     is_none = front_fault(shown, "") is not None or "" in name.removesuffix(".").split(".")
-    if is_none or (name.startswith("[") and not ("]" in host and _is_address_of_ipv6(name[1:-1]))):
+    if is_none or (name.startswith("[") and "]" not in host):
         raise PrefixError(
             f"the host {host!r} is none; write 'example.com', 'example.com:8080', '[::1]:8080' or '*.example.com'"
         )
     if wildcard and _is_address(name):
         raise PrefixError(f"the host {host!r} is an address, which has no names below it; write it without '*.'")
-    if port and not 0 < int(port) < 65536:
-        raise PrefixError(f"the host {host!r} has no port that there could be; write one from 1 to 65535")
     return wildcard + _compared(name) + (f":{int(port)}" if port else "")
 
 
@@ -102,14 +103,6 @@ def _compared(name: str) -> str:
         except ValueError:
             return name.lower()
     return name.lower().removesuffix(".")
-
-
-def _is_address_of_ipv6(name: str) -> bool:
-    try:
-        IPv6Address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_address(name: str) -> bool:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 site = Flask(__name__)
 site.logger.disabled = True
-site.add_url_rule("/", "index", lambda: f"{url_for('index')} {url_for('page', name='b')} {request.url_root}")
+site.add_url_rule("/", "index", lambda: f"{url_for('index')} {url_for('page', name='b')} {request.url}")
 site.add_url_rule("/<name>/", "page", lambda name: f"{url_for('page', name=name)} {request.full_path} {request.args}")
 site.add_url_rule("/old/<path:name>", "old", redirect_to="/<name>")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -53,10 +54,13 @@ def is_request(environ: WSGIEnvironment) -> bool:
 def is_host(host: str) -> bool:
     """A name or an address of IPv6 in brackets, and perhaps a port."""
     name, colon, port = host.rpartition(":") if not host.endswith("]") and ":" in host else (host, "", "")
-    if colon and not (len(port) <= 5 and DIGITS.issuperset(port)):
+    if colon and not (len(port) <= 5 and DIGITS.issuperset(port) and int(port or "0") < 65536):
         return False
     if name.startswith("[") and name.endswith("]"):
-        return 4 <= len(name) <= 47 and set("0123456789abcdefABCDEF:.").issuperset(name[1:-1])
+        try:
+            return "%" not in name and ip_address(name[1:-1]).version == 6
+        except ValueError:
+            return False
     return 1 <= len(name) <= 255 and NAME.issuperset(name)
 
 

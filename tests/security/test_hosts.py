@@ -140,12 +140,17 @@ def test_row_001_no_trusted_host_means_none(app: Flask, visits: Visits) -> None:
         "evil.com:-1",
         "evil.com:x",
         "evil.com:999999",
+        "evil.com:65536",
+        "[::1]:99999",
         ":80",
         "[::1",
         "::1",
         "[evil.com]",
         "[::1]x",
         "[::1%25eth0]",
+        "[21]:",
+        "[::::]",
+        "[1.2.3.4]",
         wsgi("évil.com"),
         "\xff",
         "e" * 300,
@@ -182,6 +187,33 @@ def test_row_002_the_handler_of_the_refusal_builds_no_url_from_it(app: Flask) ->
 )
 def test_row_002_hosts_that_networks_have_are_served(app: Flask, host: str) -> None:
     equal(call(app, HTTP_HOST=host).status, 200)
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("xn--bcher-kva.example:80", "bücher.example"),
+        ("xn--strae-oqa.example", "xn--strae-oqa.example"),
+        ("xn--o28h.example:8000", None),  # a picture, which newer tables of letters know
+        ("xn--.example", "xn--.example"),
+        ("a.xn--a:81", "a.xn--a:81"),
+        ("xn--zzzzzz99", "xn--zzzzzz99"),
+        ("..", ".."),
+        ("a:65535", "a:65535"),
+        ("[::ffff:1.2.3.4]:1", "[::ffff:1.2.3.4]:1"),
+    ],
+)
+def test_row_002_a_host_that_is_odd_to_read_is_no_fault_of_the_app(app: Flask, host: str, shown: str | None) -> None:
+    app.add_url_rule(
+        "/urls", "urls", lambda: "\n".join([request.url, request.base_url, request.url_root, request.host_url])
+    )
+
+    answer = call(app, "/urls", HTTP_HOST=host, QUERY_STRING="a=b")
+
+    equal(answer.status, 200)
+    if shown is not None:
+        start = f"http://{shown}/"
+        equal(answer.text.split("\n"), [f"{start}urls?a=b", f"{start}urls", start, start])
 
 
 @pytest.mark.parametrize(
