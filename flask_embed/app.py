@@ -7,14 +7,13 @@ import os
 from functools import cached_property, lru_cache
 from inspect import signature
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError, MethodNotAllowed, SecurityError
 from werkzeug.routing import BuildError, RequestRedirect
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from flask_embed import sessions
 from flask_embed.ctx import RequestContext, current_context, has_request_context
 from flask_embed.environ import (
     front_fault,
@@ -28,6 +27,7 @@ from flask_embed.environ import (
 )
 from flask_embed.registry import Registry
 from flask_embed.routing import subdomain_of
+from flask_embed.wrappers import vary_on_cookie
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from jinja2 import BaseLoader, Environment
 
+    from flask_embed.sessions import Session
     from flask_embed.testing import Client
     from flask_embed.wrappers import Request, Response
 
@@ -169,6 +170,8 @@ class Flask(Registry):
             return response_class(json_dumps(rv), mimetype="application/json")
         environ = current_context().environ
         if isinstance(rv, HTTPException):
+            if rv.response is None and type(rv).get_response is HTTPException.get_response:
+                return response_class(rv.get_body(environ), rv.code, rv.get_headers(environ))
             rv = rv.get_response(environ)
         if hasattr(rv, "__next__"):
             return response_class(rv)
@@ -217,7 +220,7 @@ class Flask(Registry):
                 session = context.open_session()
         if session is not None:
             if context.session_touched:
-                response.vary.add("Cookie")  # or a cache shows one visitor's page to another (CVE-2023-30861)
+                vary_on_cookie(response)  # or a cache shows one visitor's page to another (CVE-2023-30861)
             self.save_session(session, response)
         return response
 
@@ -328,45 +331,47 @@ class Flask(Registry):
         _external: bool | None,
     ) -> str:
         """The URL for a request with this environ; *mounted_under* is the host of the app, if it is another one."""
-        scheme = _scheme or environ.get("wsgi.url_scheme", "http")
-        base = self.server_name or "localhost"
-        adapter = self.url_map.bind(base, "/", url_scheme=scheme, default_method=environ.get("REQUEST_METHOD", "GET"))
         try:
-            built = urlsplit(adapter.build(endpoint, values, _method, force_external=True))
+            subdomain, path = self.url_map.build(endpoint, values, _method, environ.get("REQUEST_METHOD", "GET"))
         except BuildError as error:
             if any(rule.suitable_for(values, _method) for rule in self.url_map.rules_for(endpoint)):
                 error.add_note(f"One of the values cannot stand in the path of {endpoint!r}: {values!r}")
             raise
-        prefix = url_quote(text(environ.get("SCRIPT_NAME", "")).rstrip("/"))
-        url = path_only(prefix + built.path) + (f"?{built.query}" if built.query else "")
+        url = path_only(url_quote(text(environ.get("SCRIPT_NAME", "")).rstrip("/")) + path)
         if _anchor is not None:
             url += "#" + quote(_anchor, safe="!$&'()*+,/:;=?@")
+        scheme = _scheme or environ.get("wsgi.url_scheme", "http")
         if mounted_under:
             return f"{scheme}://{mounted_under}{url}"
+        server_name = self.server_name
         if _external is None:
-            here = subdomain_of(request_host(environ), self.server_name) if environ and self.server_name else ""
-            _external = _scheme is not None or built.netloc != (f"{here}.{base}" if here else base)
+            here = subdomain_of(request_host(environ), server_name) if environ and server_name else ""
+            _external = _scheme is not None or subdomain != here
         if not _external:
             return url
-        if self.server_name is not None:
-            return f"{scheme}://{built.netloc}{url}"
+        if server_name is not None:
+            return f"{scheme}://{subdomain}.{server_name}{url}" if subdomain else f"{scheme}://{server_name}{url}"
         host = request_host(environ)
-        if built.netloc == base and environ and host_is_trusted(host, self.trusted_hosts or ()):
+        if not subdomain and environ and host_is_trusted(host, self.trusted_hosts or ()):
             return f"{scheme}://{host}{url}"
         raise RuntimeError(
             f"the external URL of {endpoint!r} needs a host that no client can choose: set app.server_name = "
             "'www.example.com' (a subdomain needs it), or app.trusted_hosts = ['www.example.com']"
         )
 
-    def open_session(self, request: Request) -> sessions.Session:
+    def open_session(self, request: Request) -> Session:
         """The session of a request: what its cookie holds, if we signed that; else a new one.
 
         Without a secret key it is empty and cannot be written.
         """
+        from flask_embed import sessions  # with what signs them: an app without sessions does without it
+
         return sessions.read(self, request)
 
-    def save_session(self, session: sessions.Session, response: Response) -> None:
+    def save_session(self, session: Session, response: Response) -> None:
         """Put the session into a cookie of the response if it was changed, or is permanent and due for refresh."""
+        from flask_embed import sessions
+
         sessions.write(self, session, current_context().environ, response)
 
     def open_resource(self, resource: str, mode: str = "rb") -> IO[Any]:

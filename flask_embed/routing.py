@@ -55,8 +55,28 @@ class Map(WerkzeugMap):
             self._compiled = None
 
     def rules_for(self, endpoint: str) -> Iterator[Rule]:
-        """The rules of an endpoint, none for an unknown one."""
-        return (rule for rule in self._in_order if rule.endpoint == endpoint)
+        """The rules of an endpoint, none for an unknown one; the one that its URLs are rather built of comes first."""
+        try:
+            return self.iter_rules(endpoint)
+        except KeyError:
+            return iter(())
+
+    def build(
+        self, endpoint: str, values: dict[str, Any], method: str | None = None, preferred: str = "GET"
+    ) -> tuple[str, str]:
+        """The subdomain, and the path with its query, percent-encoded, of the URL of *endpoint* with these values.
+
+        A value that is None is left out. Of rules for several methods it is one for *method*; without that one for
+        the *preferred* method, if there is such. Raises :exc:`~werkzeug.routing.BuildError`.
+        """
+        given = {name: value for name, value in values.items() if value is not None}
+        for wanted in (preferred, None) if method is None else (method,):
+            for rule in self.rules_for(endpoint):
+                if rule.suitable_for(given, wanted):
+                    built = rule.build(given)
+                    if built is not None:
+                        return built
+        raise BuildError(endpoint, given, method, self.bind(""))
 
     def match(self, environ: WSGIEnvironment, server_name: str | None = None) -> tuple[Rule, dict[str, Any]]:
         """The rule that answers the request, and the values of its variables.

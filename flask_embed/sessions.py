@@ -6,7 +6,7 @@ pickled. JSON knows fewer types than Python; the rest that a session usefully ho
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import json
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from itsdangerous import BadData, TimestampSigner
-from itsdangerous.encoding import base64_decode, base64_encode
+from itsdangerous.encoding import base64_decode, base64_encode, want_bytes
+from itsdangerous.signer import SigningAlgorithm
 from markupsafe import Markup
 from werkzeug.datastructures import CallbackDict
 
 from flask_embed.environ import text
+from flask_embed.wrappers import vary_on_cookie
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +107,7 @@ def write(app: Flask, session: Session, environ: WSGIEnvironment, response: Resp
         "httponly": app.session_cookie_httponly,
         "samesite": app.session_cookie_samesite,
     }
-    response.vary.add("Cookie")
+    vary_on_cookie(response)
     if session:
         max_age = _lifetime(app) if session.permanent else None
         value = dumps(session, signer)
@@ -149,7 +151,25 @@ def _signer(app: Flask) -> TimestampSigner | None:
 @lru_cache(maxsize=16)
 def _make_signer(keys: tuple[bytes, ...], salt: str) -> TimestampSigner:
     # itsdangerous signs with the last of a list (CVE-2025-47278 is what comes of the other reading).
-    return TimestampSigner(keys[::-1], salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)
+    return _Signer(keys[::-1], salt=salt, algorithm=_Sha256())
+
+
+class _Sha256(SigningAlgorithm):
+    """HMAC with SHA-256, in one call."""
+
+    def get_signature(self, key: bytes, value: bytes) -> bytes:
+        return hmac.digest(key, value, "sha256")
+
+
+class _Signer(TimestampSigner):
+    """A signer that derives each of its keys once."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._derived = {key: hmac.digest(key, self.salt, "sha256") for key in self.secret_keys}
+
+    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
+        return self._derived[self.secret_key if secret_key is None else want_bytes(secret_key)]
 
 
 def _lifetime(app: Flask) -> int:

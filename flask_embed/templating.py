@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment
+from jinja2.utils import LRUCache
 
 from flask_embed import ctx
 
@@ -44,7 +45,28 @@ def render_template_string(source: str, **context: Any) -> str:
         render_template_string("Hello {{ name }}!", name=request.args.get("name"))
     """
     app = ctx.current_context().app
-    return _render(app, app.jinja_env.from_string(source), context)
+    return _render(app, _compiled(app.jinja_env, source), context)
+
+
+#: templates given as strings that are kept for each environment, those that were used last
+_KEPT = 100
+#: a longer one is compiled each time, so that what is kept is bounded too
+_LONGEST_KEPT = 20_000
+
+
+def _compiled(environment: Environment, source: str) -> Template:
+    """The template that *source* is: compiled once, as long as it is among those that are used."""
+    if len(source) > _LONGEST_KEPT:
+        return environment.from_string(source)
+    try:
+        kept: LRUCache = environment.flask_embed_strings  # type: ignore[attr-defined]
+    except AttributeError:
+        environment.extend(flask_embed_strings=(kept := LRUCache(_KEPT)))
+    key = (source, environment, environment.autoescape)  # an overlay of an environment has the same attributes
+    template: Template | None = kept.get(key)
+    if template is None:
+        template = kept[key] = environment.from_string(source)
+    return template
 
 
 def _render(app: Flask, template: Template, context: dict[str, Any]) -> str:

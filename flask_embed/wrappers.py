@@ -12,7 +12,10 @@ from urllib.parse import quote
 from werkzeug.datastructures import EnvironHeaders, Headers
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
+from werkzeug.http import remove_entity_headers
+from werkzeug.sansio.http import parse_cookie
 from werkzeug.sansio.utils import get_current_url
+from werkzeug.urls import iri_to_uri
 from werkzeug.utils import cached_property, get_content_type
 from werkzeug.wrappers import Request as WerkzeugRequest
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from typing import IO, Self
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-    from werkzeug.datastructures import MultiDict
+    from werkzeug.datastructures import ImmutableMultiDict, MultiDict
     from werkzeug.exceptions import HTTPException
     from werkzeug.routing import Rule
 
@@ -43,6 +46,8 @@ _COOKIE_OPTION = re.compile(r"[\x20-\x3a\x3c-\x7e]*")
 _LEFT_BARE = re.compile(r"[\x1a-\x1f]")
 #: what stays as it is in a query string
 _ASCII = "".join(map(chr, range(128)))
+#: paths and queries that iri_to_uri() returns as they are, as most are that a view redirects to
+_URI = re.compile(r"/(?!/)[\w.~!$&'()*+,;=:@%/-]*(?:\?[\w.~!$&'()*+,;=:@%/?-]+)?", re.ASCII)
 #: RFC 9112 section 4, status-line: three digits, a space, a reason.
 _STATUS = re.compile(r"[0-9]{3} [\t\x20-\x7e\x80-\xff]*")
 
@@ -248,6 +253,11 @@ class Request(WerkzeugRequest):
         parts = [pair.partition("=") for pair in query.split("&") if pair]
         return self.parameter_storage_class([(name, value) for name, _, value in parts])
 
+    @_Late
+    def cookies(self) -> ImmutableMultiDict[str, str]:
+        """The cookies that came with the request, by name."""
+        return parse_cookie(_decoded(self.environ.get("HTTP_COOKIE", "")), self.dict_storage_class)  # type: ignore[return-value]
+
     @cached_property
     def host(self) -> str:
         """``host`` or ``host:port`` that the request was sent to, in lower case, without a default port.
@@ -447,24 +457,57 @@ class Response(WerkzeugResponse):
 
     def get_wsgi_response(self, environ: WSGIEnvironment) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
         """The body, the status line and the headers as they are sent; ValueError for what cannot be sent."""
-        if self._headers is None and type(self).get_wsgi_headers is _get_wsgi_headers:
+        if type(self).get_wsgi_headers is not Response.get_wsgi_headers or self.autocorrect_location_header:
+            headers = self.get_wsgi_headers(environ).to_wsgi_list()
+        elif self._headers is None:
             headers = self._untouched_headers()
         else:
-            headers = self.get_wsgi_headers(environ).to_wsgi_list()
-            for name, value in headers:
-                _check_header(name, value)
+            headers = self._sent_headers(self._headers)
+        for name, value in headers:
+            if not _is_token(name):
+                raise ValueError(f"the header name {name!r} is no token")
+            if not (value.isascii() and value.isprintable()) and _FIELD_VALUE.fullmatch(value) is None:
+                raise ValueError(
+                    f"the value {value!r} of the header {name!r} cannot be sent: it holds a control character, "
+                    "or one outside of latin-1 (percent-encode it, RFC 8187)"
+                )
         status = self._status
         if status != "200 OK" and _STATUS.fullmatch(status) is None:
             raise ValueError(f"the status {status!r} is no status line; write it as '404 Not Found'")
         return self.get_app_iter(environ), status, headers
 
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        """The headers as they are sent to whoever asks with *environ*; override it to send others."""
+        if self.autocorrect_location_header:
+            return super().get_wsgi_headers(environ)
+        return Headers(self._sent_headers(self.headers))
+
+    def _sent_headers(self, headers: Headers) -> list[tuple[str, str]]:
+        """*headers* with URLs as a URL is spelled and with a length, without those that the status has no use for."""
+        code = self._status_code
+        has_length = code < 200 or code in (204, 304)
+        sent: list[tuple[str, str]] = []
+        for name, value in headers:
+            kind = name.lower()
+            if kind == "content-length":
+                if code < 200 or code == 204:
+                    continue
+                has_length = True
+            elif kind in ("location", "content-location") and _URI.fullmatch(value) is None:
+                sent.append((name, iri_to_uri(value)))
+                continue
+            sent.append((name, value))
+        if code == 304:
+            remove_entity_headers(sent)
+        elif not has_length and self.automatically_set_content_length and self.is_sequence:
+            sent.append(("Content-Length", str(sum(map(len, self.iter_encoded())))))
+        return sent
+
     def _untouched_headers(self) -> list[tuple[str, str]]:
-        """What :attr:`headers` would say and :meth:`get_wsgi_headers` make of it, without building them."""
+        """What :attr:`headers` would say and :meth:`_sent_headers` make of it, without building them."""
         content_type = self._content_type
         if content_type is None:
             content_type = _content_type_of(self.default_mimetype)
-        else:
-            _check_header("Content-Type", content_type)
         code = self._status_code
         headers = [] if content_type is None or code == 304 else [("Content-Type", content_type)]
         body = self.response
@@ -495,18 +538,18 @@ class Response(WerkzeugResponse):
         return body
 
 
-_get_wsgi_headers = WerkzeugResponse.get_wsgi_headers
+def vary_on_cookie(response: WerkzeugResponse) -> None:
+    """Have caches keep *response* apart for each value of the Cookie header (RFC 9110 section 12.5.5)."""
+    varied = response.headers.get("Vary")
+    if varied is None:
+        response.headers.add("Vary", "Cookie")
+    elif varied != "Cookie":
+        response.vary.add("Cookie")
 
 
-def _check_header(name: str, value: str) -> None:
-    """ValueError for what a header cannot hold."""
-    if _TOKEN.fullmatch(name) is None:
-        raise ValueError(f"the header name {name!r} is no token")
-    if _FIELD_VALUE.fullmatch(value) is None:
-        raise ValueError(
-            f"the value {value!r} of the header {name!r} cannot be sent: it holds a control character, "
-            "or one outside of latin-1 (percent-encode it, RFC 8187)"
-        )
+@lru_cache(maxsize=256)
+def _is_token(name: str) -> bool:
+    return _TOKEN.fullmatch(name) is not None
 
 
 @lru_cache(maxsize=256)

@@ -8,11 +8,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import create_environ
+from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from flask_embed import Response
@@ -455,6 +456,19 @@ def test_a_subclass_may_say_itself_what_is_sent() -> None:
     sent = sent_by(Own("x"))
 
     assert (dict(sent.headers)["X-Own"], sent.body) == ("yes", b"own")
+
+
+@given(st.from_regex(r"/[^/?#]{0,4}/?[^?#]{0,4}(?:\?.{0,4})?", fullmatch=True))
+@example("/a;b=c/:d@e?q=1&next=/x%20y?z")
+@example("/%zz?")
+@example("//other.example")
+def test_a_location_is_sent_as_a_uri(location: str) -> None:
+    assume(not {"\r", "\n"} & set(location))
+    try:
+        uri = iri_to_uri(location)
+    except ValueError:
+        return
+    assert dict(sent_by(Response(headers={"Location": location})).headers)["Location"] == uri
 
 
 # What is meant to differ

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import gc
+import weakref
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from jinja2 import DictLoader, TemplateNotFound
+from jinja2 import DictLoader, TemplateNotFound, TemplateSyntaxError
 
-from flask_embed import Flask, flash, g, render_template, render_template_string, session
+from flask_embed import Flask, escape, flash, g, render_template, render_template_string, session
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from jinja2 import Template
 
 
 @pytest.fixture
@@ -82,3 +86,79 @@ def test_the_loader_and_the_options_can_be_replaced() -> None:
 def test_rendering_needs_a_request(app: Flask) -> None:
     with pytest.raises(RuntimeError, match="test_request_context"):
         render_template_string("")
+
+
+# Templates from strings are compiled once
+
+
+def _compilations(app: Flask) -> list[str]:
+    """What is compiled from now on."""
+    compiled: list[str] = []
+    compile_one = app.jinja_env.from_string
+
+    def noting(source: Any, *args: Any, **options: Any) -> Template:
+        compiled.append(source)
+        return compile_one(source, *args, **options)
+
+    app.jinja_env.from_string = noting  # type: ignore[method-assign]
+    return compiled
+
+
+def test_a_string_is_compiled_once_and_rendered_with_each_ones_values(app: Flask) -> None:
+    compiled = _compilations(app)
+
+    for name in ("ada", "<grace>", "ada"):
+        with app.test_request_context(f"/{name}"):
+            assert render_template_string("{{ name }} {{ request.path }}", name=name) == escape(f"{name} /{name}")
+
+    assert len(compiled) == 1
+
+
+def test_so_many_strings_are_kept_and_no_long_one(app: Flask) -> None:
+    compiled = _compilations(app)
+    with app.test_request_context():
+        for number in range(150):
+            assert render_template_string(f"{number}") == f"{number}"
+        del compiled[:]
+        for number in (149, 60):
+            render_template_string(f"{number}")
+        assert compiled == []
+        render_template_string("0")
+        assert compiled == ["0"]
+        for _ in range(2):
+            render_template_string("long" * 10_000)
+    assert len(compiled) == 3
+
+
+def test_what_the_environment_is_given_later_counts(app: Flask) -> None:
+    env = app.jinja_env
+    with app.test_request_context():
+        assert render_template_string("{{ word|default('none') }} {{ '<' }}") == "none &lt;"
+        env.globals["word"] = "global"
+        env.filters["default"] = lambda value, other: f"{value}, filtered"
+        assert render_template_string("{{ word|default('none') }} {{ '<' }}") == "global, filtered &lt;"
+        env.autoescape = False
+        assert render_template_string("{{ name }}", name="<") == "<"
+        env.autoescape = True
+        assert render_template_string("{{ name }}", name="<") == "&lt;"
+        app.jinja_env = env.overlay(variable_start_string="[[", variable_end_string="]]")
+        assert render_template_string("{{ name }}", name="<") == "{{ name }}"
+
+
+def test_what_does_not_compile_is_told_each_time(app: Flask) -> None:
+    with app.test_request_context():
+        for _ in range(2):
+            with pytest.raises(TemplateSyntaxError):
+                render_template_string("{{")
+
+
+def test_an_app_takes_its_templates_with_it() -> None:
+    app = Flask(__name__)
+    with app.test_request_context():
+        render_template_string("{{ request.path }}")
+    env = weakref.ref(app.jinja_env)
+
+    del app
+    gc.collect()
+
+    assert env() is None
