@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from flask_embed.app import Flask
     from flask_embed.ctx import current_app, g, has_request_context, request, session
+    from flask_embed.files import send_file, send_from_directory
     from flask_embed.helpers import (
         abort,
         after_this_request,
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
         make_response,
         redirect,
         refuse_cross_origin,
-        send_file,
-        send_from_directory,
         stream_with_context,
         url_for,
     )
@@ -75,6 +74,7 @@ __all__ = [
 _MODULES = {
     "flask_embed.app": ("Flask",),
     "flask_embed.ctx": ("current_app", "g", "has_request_context", "request", "session"),
+    "flask_embed.files": ("send_file", "send_from_directory"),
     "flask_embed.helpers": (
         "abort",
         "after_this_request",
@@ -84,8 +84,6 @@ _MODULES = {
         "make_response",
         "redirect",
         "refuse_cross_origin",
-        "send_file",
-        "send_from_directory",
         "stream_with_context",
         "url_for",
     ),

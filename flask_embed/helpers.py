@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 from uuid import UUID
 
+from markupsafe import escape
 from werkzeug import exceptions
-from werkzeug import utils as werkzeug_utils
 from werkzeug.http import http_date
-from werkzeug.security import safe_join
 
 from flask_embed.ctx import current_context, session
 from flask_embed.environ import request_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import IO
 
     from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -39,8 +36,6 @@ __all__ = [
     "make_response",
     "redirect",
     "refuse_cross_origin",
-    "send_file",
-    "send_from_directory",
     "stream_with_context",
     "url_for",
 ]
@@ -101,7 +96,14 @@ def redirect(  # the name of the parameter is the documented one
         from flask_embed import wrappers
 
         Response = wrappers.Response
-    return werkzeug_utils.redirect(location, code, Response)
+    shown = escape(location)
+    response = Response(
+        f'<!doctype html>\n<title>Elsewhere</title>\n<p>Go on to <a href="{shown}">{shown}</a>.\n',
+        code,
+        mimetype="text/html",
+    )
+    response.headers["Location"] = location
+    return response
 
 
 def make_response(*args: Any) -> Response:
@@ -199,69 +201,3 @@ def _json_default(value: Any) -> Any:
     if as_html is not None:
         return str(as_html())
     raise TypeError(f"{value!r} of type {type(value).__name__} has no form in JSON")
-
-
-def send_file(
-    path_or_file: str | os.PathLike[str] | IO[bytes],
-    mimetype: str | None = None,
-    as_attachment: bool = False,
-    download_name: str | None = None,
-    conditional: bool = True,
-    etag: bool | str = True,
-    last_modified: datetime | int | float | None = None,
-    max_age: int | Callable[[str | None], int | None] | None = None,
-) -> Response:
-    """Send a file, given by path (relative to the app's root_path) or open for reading in binary mode.
-
-    Answers conditional and range requests; the file is closed with the response. Never pass a path that a
-    client chose: :func:`send_from_directory` is for that. *max_age* is in seconds.
-    """
-    context = current_context()
-    environ = context.environ
-    # RFC 9110 section 14.2: a range in a unit that we do not understand counts as none.
-    if "HTTP_RANGE" in environ and environ["HTTP_RANGE"].partition("=")[0].strip().lower() != "bytes":
-        environ = {name: value for name, value in environ.items() if name != "HTTP_RANGE"}
-    response = werkzeug_utils.send_file(
-        path_or_file,
-        environ,
-        mimetype=mimetype,
-        as_attachment=as_attachment,
-        download_name=download_name,
-        conditional=conditional,
-        etag=etag,
-        last_modified=last_modified,
-        max_age=max_age,
-        response_class=context.app.response_class,
-        _root_path=context.app.root_path,
-    )
-    return cast("Response", response)
-
-
-def send_from_directory(
-    directory: str | os.PathLike[str], path: str, follow_symlinks: bool = False, **options: Any
-) -> Response:
-    """Send the file *path*, which a client may have chosen, from below *directory*; options as in :func:`send_file`.
-
-    404 for what is not a plain file there: a folder, a pipe, a way out of *directory* by dots, by an absolute
-    path, by a drive or stream name of Windows, or by a symbolic link (unless *follow_symlinks*)::
-
-        @app.route("/downloads/<path:name>")
-        def download(name):
-            return send_from_directory("downloads", name, as_attachment=True)
-    """
-    root = os.path.join(current_context().app.root_path, directory)
-    return send_file(_file_below(root, path, follow_symlinks), **options)
-
-
-def _file_below(root: str, path: str, follow_symlinks: bool) -> str:
-    """The name of the plain file *path* below the folder *root*; NotFound for anything else."""
-    if not path or path.endswith("/") or "\0" in path or "\\" in path or ":" in path:
-        raise exceptions.NotFound
-    name = safe_join(root, path)
-    if name is None or not os.path.isfile(name):
-        raise exceptions.NotFound
-    if not follow_symlinks:
-        real_root = os.path.realpath(root)
-        if os.path.commonpath((real_root, os.path.realpath(name))) != real_root:
-            raise exceptions.NotFound
-    return name

@@ -123,7 +123,7 @@ class Registry:
 
     def send_static_file(self, filename: str) -> Response:
         """The view of the endpoint ``static``: a file from the folder *static* next to the app."""
-        from flask_embed.helpers import send_from_directory
+        from flask_embed.files import send_from_directory
 
         return send_from_directory(
             "static", filename, follow_symlinks=self.follow_symlinks, max_age=self.static_max_age

@@ -487,14 +487,20 @@ class Response(WerkzeugResponse):
         code = self._status_code
         has_length = code < 200 or code in (204, 304)
         sent: list[tuple[str, str]] = []
+        urls: dict[str, int] = {}
         for name, value in headers:
             kind = name.lower()
             if kind == "content-length":
                 if code < 200 or code == 204:
                     continue
                 has_length = True
-            elif kind in ("location", "content-location") and _URI.fullmatch(value) is None:
-                sent.append((name, iri_to_uri(value)))
+            elif kind in ("location", "content-location"):
+                uri = value if _URI.fullmatch(value) is not None else iri_to_uri(value)
+                if kind in urls:  # there can only be one: the last
+                    sent[urls[kind]] = (name, uri)
+                    continue
+                urls[kind] = len(sent)
+                sent.append((name, uri))
                 continue
             sent.append((name, value))
         if code == 304:

@@ -1,0 +1,216 @@
+"""Files as responses: whole, in part or not again, and files whose names come from clients."""
+
+from __future__ import annotations
+
+import io
+import mimetypes
+import os
+import time
+import unicodedata
+from datetime import UTC, datetime
+from functools import lru_cache
+from stat import S_ISLNK, S_ISREG
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+from zlib import adler32
+
+from werkzeug.exceptions import NotFound, RequestedRangeNotSatisfiable
+from werkzeug.http import dump_options_header, http_date, is_resource_modified, quote_etag
+from werkzeug.security import safe_join
+from werkzeug.wsgi import wrap_file
+
+from flask_embed.ctx import current_context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import IO
+
+    from _typeshed.wsgi import WSGIEnvironment
+
+    from flask_embed.wrappers import Response
+
+__all__ = ["send_file", "send_from_directory"]
+
+#: RFC 9110 section 13.1, as an environ has them; what depends on If-Range is judged with the Range
+_CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_MATCH")
+
+
+def send_file(
+    path_or_file: str | os.PathLike[str] | IO[bytes],
+    mimetype: str | None = None,
+    as_attachment: bool = False,
+    download_name: str | None = None,
+    conditional: bool = True,
+    etag: bool | str = True,
+    last_modified: datetime | int | float | None = None,
+    max_age: int | Callable[[str | None], int | None] | None = None,
+) -> Response:
+    """Send a file, given by path (relative to the app's root_path) or open for reading in binary mode.
+
+    Answers conditional requests, and those for one range; the file is closed with the response. Never pass a path
+    that a client chose: :func:`send_from_directory` is for that. *max_age* is in seconds, or a function that says
+    them for the path. OSError if there is no such file, TypeError if an open file comes without a *mimetype* and
+    without a *download_name* to guess it from.
+    """
+    status = None
+    if isinstance(path_or_file, str | os.PathLike):
+        path_or_file = os.path.join(current_context().app.root_path, path_or_file)
+        status = os.stat(path_or_file)
+    return _send(
+        path_or_file, status, mimetype, as_attachment, download_name, conditional, etag, last_modified, max_age
+    )
+
+
+def send_from_directory(
+    directory: str | os.PathLike[str], path: str, follow_symlinks: bool = False, **options: Any
+) -> Response:
+    """Send the file *path*, which a client may have chosen, from below *directory*; options as in :func:`send_file`.
+
+    404 for what is not a plain file there: a folder, a pipe, a way out of *directory* by dots, by an absolute
+    path, by a drive or stream name of Windows, or by a symbolic link (unless *follow_symlinks*)::
+
+        @app.route("/downloads/<path:name>")
+        def download(name):
+            return send_from_directory("downloads", name, as_attachment=True)
+    """
+    root = os.path.join(current_context().app.root_path, directory)
+    return _send(*_file_below(root, path, follow_symlinks), **options)
+
+
+def _file_below(root: str, path: str, follow_symlinks: bool) -> tuple[str, os.stat_result]:
+    """The name and the state of the plain file *path* below the folder *root*; NotFound for anything else."""
+    if not path or path.endswith("/") or "\0" in path or "\\" in path or ":" in path:
+        raise NotFound
+    name = safe_join(root, path)
+    if name is None:
+        raise NotFound
+    try:
+        status = os.stat(name) if follow_symlinks else _inside(root, name)
+    except (OSError, ValueError):
+        raise NotFound from None
+    if not S_ISREG(status.st_mode):
+        raise NotFound
+    return name, status
+
+
+def _inside(root: str, name: str) -> os.stat_result:
+    """The state of the file *name*, which is spelled as one below *root*; NotFound if a link leads out of there."""
+    place = root
+    for part in name[len(root) :].strip("/").split("/"):
+        place = f"{place}/{part}"
+        status = os.lstat(place)
+        if S_ISLNK(status.st_mode) or getattr(status, "st_reparse_tag", False):  # Windows: a junction
+            real_root = os.path.realpath(root)
+            if os.path.commonpath((real_root, os.path.realpath(name))) != real_root:
+                raise NotFound
+            return os.stat(name)
+    return status
+
+
+def _send(
+    path_or_file: str | IO[bytes],
+    status: os.stat_result | None,
+    mimetype: str | None = None,
+    as_attachment: bool = False,
+    download_name: str | None = None,
+    conditional: bool = True,
+    etag: bool | str = True,
+    last_modified: datetime | int | float | None = None,
+    max_age: int | Callable[[str | None], int | None] | None = None,
+) -> Response:
+    """:func:`send_file` for an absolute path and the state of its file, or for an open file and None."""
+    context = current_context()
+    environ = context.environ
+    path = size = None
+    if status is not None:
+        path, size = str(path_or_file), status.st_size
+        if download_name is None:
+            download_name = os.path.basename(path)
+        if last_modified is None:
+            last_modified = status.st_mtime
+        if etag is True:
+            etag = f"{status.st_mtime}-{size}-{adler32(os.fsencode(path))}"
+    elif isinstance(path_or_file, io.BytesIO):
+        size = path_or_file.getbuffer().nbytes
+    elif isinstance(path_or_file, io.TextIOBase):
+        raise ValueError(f"{path_or_file!r} gives text: open the file in binary mode")
+    mimetype, headers = _description(mimetype, download_name, as_attachment)
+    if size is not None:
+        headers.append(("Content-Length", str(size)))
+    if isinstance(etag, str):
+        etag = quote_etag(etag)
+        headers.append(("ETag", etag))
+    else:
+        etag = ""
+    if isinstance(last_modified, int | float):
+        headers.append(("Last-Modified", _date(int(last_modified))))
+        last_modified = datetime.fromtimestamp(int(last_modified), UTC)
+    elif last_modified is not None:
+        headers.append(("Last-Modified", http_date(last_modified)))
+    headers += _freshness(max_age(path) if callable(max_age) else max_age)
+    response_class = context.app.response_class
+    conditional = conditional and environ["REQUEST_METHOD"] in ("GET", "HEAD")
+    if conditional:
+        headers.append(("Accept-Ranges", "bytes"))
+        if any(map(environ.get, _CONDITIONS)) and not is_resource_modified(environ, etag, last_modified=last_modified):
+            if not isinstance(path_or_file, str):
+                path_or_file.close()
+            code = 412 if environ.get("HTTP_IF_MATCH") else 304
+            return response_class(None, code, [pair for pair in headers if pair[0] != "Content-Length"], mimetype)
+    file = open(path_or_file, "rb") if isinstance(path_or_file, str) else path_or_file  # noqa: SIM115 the response's
+    response = response_class(wrap_file(environ, file), None, headers, mimetype, direct_passthrough=True)
+    if conditional and _asks_for_a_range(environ):
+        try:
+            response.make_conditional(environ, accept_ranges=True, complete_length=size)
+        except RequestedRangeNotSatisfiable:
+            file.close()
+            raise
+    return response
+
+
+def _description(mimetype: str | None, name: str | None, as_attachment: bool) -> tuple[str, list[tuple[str, str]]]:
+    """The type, and the headers that say what the client should take the file for."""
+    headers: list[tuple[str, str]] = []
+    if mimetype is None:
+        if name is None:
+            raise TypeError("an open file has no name to guess a type from: pass mimetype= or download_name=")
+        mimetype, encoding = mimetypes.guess_type(name)
+        mimetype = mimetype or "application/octet-stream"
+        if encoding is not None and not as_attachment:  # a browser would unpack what is to be saved
+            headers.append(("Content-Encoding", encoding))
+    if name is not None:
+        names = {"filename": name}
+        if not name.isascii():  # RFC 6266 section 4.3: both, for clients that do not know the second
+            plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii")
+            names = {"filename": plain, "filename*": f"UTF-8''{quote(name, safe='!#$&+-.^_`|~')}"}
+        kind = "attachment" if as_attachment else "inline"
+        headers.append(("Content-Disposition", dump_options_header(kind, names)))
+    elif as_attachment:
+        raise TypeError("an attachment that is an open file has no name: pass download_name=")
+    return mimetype, headers
+
+
+def _freshness(max_age: int | None) -> list[tuple[str, str]]:
+    """The headers that tell for how many seconds a client need not ask again."""
+    if max_age is None:
+        return [("Cache-Control", "no-cache")]
+    kind = "public" if max_age > 0 else "no-cache"
+    expires = http_date(int(time.time()) + max_age)
+    return [("Cache-Control", f"{kind}, max-age={max_age}"), ("Expires", expires)]
+
+
+def _asks_for_a_range(environ: WSGIEnvironment) -> bool:
+    """Whether one range of bytes is asked for (RFC 9110 section 14.2).
+
+    A unit that we do not know counts as none, and so do several ranges: the whole file is an answer to them, and
+    cheaper than many small parts.
+    """
+    if environ["REQUEST_METHOD"] != "GET" or "HTTP_RANGE" not in environ:
+        return False
+    unit, _, ranges = environ["HTTP_RANGE"].partition("=")
+    return bool(unit.strip().lower() == "bytes" and "," not in ranges)
+
+
+@lru_cache(maxsize=256)
+def _date(seconds: int) -> str:
+    return http_date(seconds)
