@@ -28,12 +28,25 @@ if TYPE_CHECKING:
 
 __all__ = ["RequestContext", "current_app", "current_context", "g", "has_request_context", "request", "session"]
 
-_current: ContextVar[RequestContext] = ContextVar("flask_embed.request_context")
-
 _UNBOUND = (
     "no request is being handled here, so there is no {name}; a script or a test makes one with "
     "'with app.test_request_context():', a thread or greenlet of your own gets the values it needs as arguments"
 )
+
+
+class _Nowhere:
+    """What stands for the context where no request is being handled."""
+
+    thread = None
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(_UNBOUND.format(name="request context"))
+
+
+_NOWHERE = _Nowhere()
+
+#: The context of the running code. The framework's own steps ask it as it is; for all others: current_context().
+current: ContextVar[RequestContext] = ContextVar("flask_embed.request_context", default=cast("Any", _NOWHERE))  # noqa: B039 it has no state
 
 
 class Globals:
@@ -118,9 +131,7 @@ class RequestContext:
         if request is None:
             app = self.app
             request = self._request = app.request_class(self.environ)
-            request.max_content_length = app.max_content_length
-            request.max_form_parts = app.max_form_parts
-            request.max_form_memory_size = app.max_form_memory_size
+            request.app = app
             try:  # noqa: SIM105 suppress() would take longer than the match
                 request.endpoint, request.view_args = self.match()
             except HTTPException:
@@ -158,24 +169,24 @@ class RequestContext:
             self._g = Globals()
         return self._g
 
-    def bind(self) -> None:
+    def bind(self) -> Self:
         """Make this the current context of the running thread or greenlet."""
         if self._token is not None:
             raise RuntimeError("this request context is bound already")
-        self._token = _current.set(self)
+        self._token = current.set(self)
         self.thread = get_ident()
+        return self
 
     def unbind(self) -> None:
         """Make the context before this one the current one again; contexts are left in the reverse order."""
-        if self._token is None or _current.get(None) is not self:
+        token = self._token
+        if token is None or current.get() is not self:
             raise RuntimeError("a request context is left that is not the current one")
-        _current.reset(self._token)
+        current.reset(token)
         self._token = None
         self.thread = None  # who has inherited the variables may outlive the thread, and another one have its number
 
-    def __enter__(self) -> Self:
-        self.bind()
-        return self
+    __enter__ = bind
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
@@ -228,8 +239,10 @@ class RequestContext:
 
     def follow(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """*body* as the server gets it: as it is if it is whole, else with this context bound to each step."""
+        if type(body) is list or type(body) is tuple:
+            return body
         wrapper = self.environ.get("wsgi.file_wrapper")  # a class with most servers, a function with some
-        if type(body) in (list, tuple) or (isinstance(wrapper, type) and isinstance(body, wrapper)):
+        if isinstance(wrapper, type) and isinstance(body, wrapper):
             return body
         self._streamed = True
         return StreamedBody(self, body)
@@ -263,7 +276,7 @@ class StreamedBody:
             if iterator is None:
                 iterator = self._iterator = iter(self._body)
             part = next(iterator)
-            if _current.get(None) is not context:
+            if current.get() is not context:
                 raise RuntimeError("a streamed body has bound a request context, and yields before it has left it")
             return part
         except BaseException as error:
@@ -319,22 +332,20 @@ class StreamedBody:
 
 def current_context() -> RequestContext:
     """The context of the request that is being handled here; RuntimeError if there is none."""
-    context = _current.get(None)
-    if context is None or context.thread != get_ident():  # as in _bound(): this is called more often than all else
-        raise RuntimeError(_UNBOUND.format(name="request context"))
-    return context
+    return _bound("request context")
 
 
 def current_or_none() -> RequestContext | None:
-    """The context of the request that is being handled here, if any."""
-    return _current.get(None)
+    """The context that the running code has, if any."""
+    context = current.get()
+    return None if context.thread is None else context
 
 
 def _bound(name: str) -> RequestContext:
     """The current context for whoever wants *name*, unless it was inherited by a thread that is not its own."""
-    context = _current.get(None)
+    context = current.get()
     # A free-threaded Python hands a new thread the context variables of its parent (sys.flags.thread_inherit_context).
-    if context is None or context.thread != get_ident():
+    if context.thread != get_ident():
         raise RuntimeError(_UNBOUND.format(name=name))
     return context
 
@@ -345,12 +356,20 @@ def has_request_context() -> bool:
     >>> has_request_context()
     False
     """
-    context = current_or_none()
-    return context is not None and context.thread == get_ident()
+    return current.get().thread == get_ident()
+
+
+class _RequestProxy(LocalProxy["Request"]):
+    """``request``: LocalProxy, with a shorter way to what is asked for most."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_bound("request").request, name)
 
 
 #: the current request, an instance of the app's :attr:`~Flask.request_class`
-request = cast("Request", LocalProxy(lambda: _bound("request").request))
+request = cast("Request", _RequestProxy(lambda: _bound("request").request))
 #: the current session, a dict that the client keeps and cannot change
 session = cast("Session", LocalProxy(lambda: _bound("session").session))
 #: storage for the length of one request

