@@ -17,6 +17,9 @@ FUZZ := $(VENV)/fuzz
 # How long make fuzz tries, shared out between its targets.
 SECONDS ?= 60
 
+# The tests start Python some thousand times; a start that has to compile all that it imports takes four times as long.
+export PYTHONDONTWRITEBYTECODE :=
+
 PYTEST := $(PY) -m pytest
 # What compares times runs alone, what takes long with the servers.
 QUICK := -m "not timing and not thorough"
