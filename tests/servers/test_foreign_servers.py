@@ -344,6 +344,8 @@ class ThreadingServer(ThreadingMixIn, WSGIServer):
     """wsgiref's, with a thread for each connection."""
 
     daemon_threads = False
+    #: of those that come at once: who finds no place asks the kernel again a second later, and then two
+    request_queue_size = 32
 
 
 class QuietHandler(WSGIRequestHandler):
