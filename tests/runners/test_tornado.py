@@ -176,9 +176,11 @@ def test_hangup_opens_the_logs_anew(folder: Path, tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     with running(folder, "--access-logfile", str(log)) as runner:
         runner.get("/first")
+        deadline = time.monotonic() + DEADLINE
+        while not log.read_text():  # the thread that has answered writes it when the answer is sent
+            assert time.monotonic() < deadline
         log.rename(tmp_path / "access.old")
         runner.process.send_signal(signal.SIGHUP)
-        deadline = time.monotonic() + DEADLINE
         while not log.exists():
             assert time.monotonic() < deadline
             runner.get("/second")
