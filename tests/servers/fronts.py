@@ -213,6 +213,8 @@ def spawned_python(folder: Path) -> Path:
     subprocess.run([base, "-m", "venv", "--without-pip", str(home)], check=True, timeout=DEADLINE)
     (own,) = home.glob("lib/python*/site-packages")
     (own / "found.pth").write_text("\n".join(map(str, _found_by_all())) + "\n", "utf-8")
+    if open_project() != ROOT:
+        _compile(base)
     return home / "bin" / "python"
 
 
@@ -237,6 +239,15 @@ def _found_by_all() -> list[Path]:
         found = [place / name for place in places[1:] if (place / name).is_dir()]
         shutil.copytree(found[0], folder / "libraries" / name, ignore=without)
     return [folder / "project", folder / "libraries"]
+
+
+@functools.cache
+def _compile(python: str) -> None:
+    """Compile the copies: :data:`USER` cannot write there, and each CGI script would compile all that it imports."""
+    project, libraries = _found_by_all()
+    imported = [project / name for name in ("flask_embed", "adapters", "middleware", "tests/servers")]
+    # What is no Python of this version fails where it is imported, if it is.
+    subprocess.run([python, "-m", "compileall", "-q", *imported, libraries], timeout=3 * DEADLINE, check=False)
 
 
 @contextlib.contextmanager
