@@ -17,7 +17,7 @@ FUZZ := $(VENV)/fuzz
 # How long make fuzz tries, shared out between its targets.
 SECONDS ?= 60
 
-# The tests start Python some thousand times; a start that has to compile all that it imports takes four times as long.
+# The tests start Python some thousand times; one that has to compile all that it imports takes twice as long.
 export PYTHONDONTWRITEBYTECODE :=
 
 PYTEST := $(PY) -m pytest
