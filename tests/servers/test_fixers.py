@@ -8,6 +8,7 @@ the three obvious ProxyPass lines of Apache.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from pathlib import Path
@@ -133,16 +134,27 @@ ROWS = {
 }
 
 
-@contextlib.contextmanager
-def asked(row: Row, fix: tuple[str, ...]) -> Iterator[Seen]:
+@pytest.fixture(scope="module")
+def socket_of() -> Iterator[Callable[[tuple[str, ...]], str]]:
+    """Where the runner with these options is reached: one for all configurations that it is to mend."""
+    with open_folder() as folder, contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def started(fix: tuple[str, ...]) -> str:
+            path = f"{folder}/{len(list(folder.iterdir()))}.sock"
+            arguments = ["--bind", f"unix:{path}", *fix]
+            if os.geteuid() == 0:
+                arguments += ["--socket-group", "www-data"]  # of Apache, which leaves root
+            stack.enter_context(serving("fastcgi", APP, *arguments))
+            return path
+
+        yield started
+
+
+def asked(row: Row, socket: str) -> Seen:
     """What the app sees of each target."""
-    with open_folder() as folder:
-        arguments = ["--bind", f"unix:{folder}/app.sock", *fix]
-        if os.geteuid() == 0:
-            arguments += ["--socket-group", "www-data"]  # of Apache, which leaves root
-        config = row.config.replace("SOCKET", f"{folder}/app.sock")
-        with serving("fastcgi", APP, *arguments), row.start(config, folder) as front:
-            yield {target: _seen(front, target) for target in TARGETS}
+    with open_folder() as folder, row.start(row.config.replace("SOCKET", socket), folder) as front:
+        return {target: _seen(front, target) for target in TARGETS}
 
 
 def _seen(front: Front, target: str) -> tuple[str, str] | None:
@@ -162,16 +174,16 @@ def merged(path: str) -> str:
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
-def test_a_fixer_mends_what_the_front_sends(row: Row) -> None:
+def test_a_fixer_mends_what_the_front_sends(row: Row, socket_of: Callable[[tuple[str, ...]], str]) -> None:
     right: Seen = {}
     for target, path in TARGETS.items():
         whole = merged(path) if row.merges else path
         right[target] = None if target in row.own else (row.script_name, whole.removeprefix(row.script_name))
 
-    with asked(row, ()) as without:
-        wrong = {target for target in TARGETS if without[target] != right[target]}
-    with asked(row, row.fix) as found:
-        for target in row.beside:
-            right[target] = without[target]
-        assert found == right
+    without, found = asked(row, socket_of(())), asked(row, socket_of(row.fix))
+
+    wrong = {target for target in TARGETS if without[target] != right[target]}
     assert f"{P}/hello" in wrong
+    for target in row.beside:
+        right[target] = without[target]
+    assert found == right
