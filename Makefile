@@ -27,7 +27,7 @@ QUICK := -m "not timing and not thorough"
 PROCESSES := tests/packaging $(patsubst %,tests/security/test_%.py,command_line optimized) \
 	$(patsubst %,tests/runners/test_%.py,readme cli mounting tornado_host)
 # These need real servers or other frameworks, start many processes, or are no tests.
-MANY_PROCESSES := tests/runners $(patsubst %,tests/adapters/test_%.py,tornado workers reload) \
+MANY_PROCESSES := $(filter-out $(PROCESSES),$(wildcard tests/runners/test_*.py)) $(patsubst %,tests/adapters/test_%.py,tornado workers reload) \
 	$(patsubst %,tests/security/test_%.py,wire runners debugger)
 # These compare with another implementation, or with a rule, in many examples.
 DIFFERENCES := $(wildcard tests/core/test_*_differential.py) \
@@ -104,8 +104,8 @@ lint: $(TOOLS) $(GUESTS)/ready  ## ruff, mypy and basedpyright
 	$(PY) -m basedpyright
 	$(PY) -m basedpyright --pythonpath $(GUESTS)/bin/python tests/guests
 
-bench: $(GUESTS)/ready  ## the benchmarks against other frameworks, with the targets
-	@failed=0; for part in "" .start .mounting; do \
+bench: $(GUESTS)/end-to-end  ## the benchmarks against other frameworks, with the targets
+	@failed=0; for part in "" .start .mounting .end_to_end; do \
 		$(GUESTS)/bin/python -m tests.benchmarks$$part || failed=1; done; exit $$failed
 
 bench-servers: $(TOOLS)  ## the runners against other servers, under the load of wrk, and what they hold
@@ -134,6 +134,11 @@ $(TOOLS): $(READY)
 $(GUESTS)/ready: $(READY)
 	@$(PY) -m venv --clear --without-pip $(@D)
 	$(PIP) --python $(GUESTS)/bin/python $(INSTALL) --editable . --group guests
+	@touch $@
+
+# The servers that the benchmarks alone need; lint and the tests do without.
+$(GUESTS)/end-to-end: $(GUESTS)/ready
+	$(PIP) --python $(GUESTS)/bin/python $(INSTALL) --group end-to-end
 	@touch $@
 
 $(FUZZ)/ready: $(READY)
