@@ -20,11 +20,13 @@ CHROMIUM = shutil.which("chromium")
 expect.set_options(timeout=DEADLINE * 1000)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("chromium is not installed")
-    options = ["--no-sandbox"] if os.geteuid() == 0 else []  # its sandbox does not work for root
+    options = ["--disable-gpu"]  # Debian's would draw with one, which is a program here
+    if os.geteuid() == 0:
+        options.append("--no-sandbox")  # its sandbox does not work for root
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
         try:
