@@ -7,6 +7,7 @@ fault, or cannot do better and is listed in :mod:`tests.servers.deviations`.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import re
 import threading
@@ -322,6 +323,7 @@ def pieces(number: int, size: int = MEGABYTE) -> Iterator[bytes]:
     return (number_of_piece.to_bytes(4, "big") * (size // 4) for number_of_piece in range(number))
 
 
+@functools.cache
 def hash_of(number: int, size: int = MEGABYTE) -> str:
     digest = sha256()
     for piece in pieces(number, size):
@@ -417,11 +419,16 @@ def latin_1_in_an_answer(way: Way) -> None:
     same("X-Utf", reply.header("x-utf"), "größe".encode().decode("latin-1"))
 
 
+@functools.cache
+def hash_of_answer(number: int) -> str:
+    return sha256(PART * number).hexdigest()
+
+
 @behaviour
 def a_large_answer(way: Way) -> None:
     """An answer of 20 MB is whole, with its length and without"""
     number = 20 * MEGABYTE // len(PART)
-    expected = sha256(PART * number).hexdigest()
+    expected = hash_of_answer(number)
     for query in ("&length=1", ""):
         reply = answered(way.get(f"/large?parts={number}{query}"))
         same("length", len(reply.body), number * len(PART))
