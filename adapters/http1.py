@@ -205,6 +205,7 @@ class Connection:
             raise BadRequestError("400 Bad Request", "no request line")
         method, target, protocol = self.line = parts
         if protocol not in _VERSIONS:
+            self._check_beginning(head)  # or it would be refused as something else where it comes in pieces
             raise BadRequestError("505 HTTP Version Not Supported", "another version of HTTP")
         if len(head) - line_end - 4 > limits.headers:
             raise BadRequestError("431 Request Header Fields Too Large", "the headers are too large")
@@ -259,6 +260,7 @@ class Connection:
         except HttpParserInvalidMethodError:
             if self.line is None or _METHOD.fullmatch(self.line[0]) is None:
                 raise BadRequestError("400 Bad Request", "the method is no token") from None
+            self._check_beginning(data)
             raise BadRequestError("501 Not Implemented", "a method that nobody knows") from None
         except HttpParserError as error:
             raise BadRequestError("400 Bad Request", str(error)) from None
