@@ -62,6 +62,9 @@ def theirs(raw: bytes) -> list[Read]:
                     found.append(Read(request.method.decode(), request.target.decode("latin-1"), keys, body))
                     connection.send(h11.Response(status_code=404, headers=[("Content-Length", "0")]))
                     connection.send(h11.EndOfMessage())
+                    if request.http_version == b"1.0" and (b"connection", b"keep-alive") in request.headers:
+                        # For h11 that is the last request of a connection; to another one it is followed by the next.
+                        return found + theirs(connection.trailing_data[0])
                     if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
                         return found
                     connection.start_next_cycle()
