@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from inspect import signature
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
@@ -31,6 +31,7 @@ from flask_embed.wrappers import vary_on_cookie
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from types import ModuleType
     from typing import IO
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -81,14 +82,14 @@ class Flask(Registry):
                 response = self.respond_to(error)
             try:
                 response = self.process_response(response)
-                body = response(environ, start_response)
+                body = response.__call__(environ, start_response)
             except Exception as error:
                 response.close()
                 body = self.respond_to(error)(environ, start_response)
             except BaseException:
                 response.close()
                 raise
-            return context.follow(body)
+            return body if type(body) is list else context.follow(body)
 
     def request_context(self, environ: WSGIEnvironment) -> RequestContext:
         """The context of a request with this environ.
@@ -146,7 +147,7 @@ class Flask(Registry):
             view = self.view_functions.get(endpoint)
             if view is None:
                 raise LookupError(f"the endpoint {endpoint!r} has a rule but no view function")
-            return view(**view_args)
+            return view(**view_args) if view_args else view()
         except Exception as error:
             return self.handle_error(error)
 
@@ -364,15 +365,12 @@ class Flask(Registry):
 
         Without a secret key it is empty and cannot be written.
         """
-        from flask_embed import sessions  # with what signs them: an app without sessions does without it
-
-        return sessions.read(self, request)
+        session: Session = _sessions().read(self, request)
+        return session
 
     def save_session(self, session: Session, response: Response) -> None:
         """Put the session into a cookie of the response if it was changed, or is permanent and due for refresh."""
-        from flask_embed import sessions
-
-        sessions.write(self, session, current_context().environ, response)
+        _sessions().write(self, session, current_context().environ, response)
 
     def open_resource(self, resource: str, mode: str = "rb") -> IO[Any]:
         """Open a file next to the app for reading; folders in *resource* are separated by slashes.
@@ -468,6 +466,14 @@ class Flask(Registry):
             )
         options.setdefault("threaded", True)
         run_simple(host, port, self, **options)
+
+
+@cache
+def _sessions() -> ModuleType:
+    """The module of the sessions, with what signs them: an app that has none does without it."""
+    from flask_embed import sessions
+
+    return sessions
 
 
 @lru_cache(maxsize=256)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.local import LocalProxy
+from werkzeug.wsgi import FileWrapper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from flask_embed.wrappers import Request, Response
 
 __all__ = ["RequestContext", "current_app", "current_context", "g", "has_request_context", "request", "session"]
+
+T = TypeVar("T")
 
 _UNBOUND = (
     "no request is being handled here, so there is no {name}; a script or a test makes one with "
@@ -153,7 +156,8 @@ class RequestContext:
     def session(self) -> Session:
         """The session, opened when it is first asked for."""
         self.session_touched = True
-        return self.open_session()
+        session = self.opened_session
+        return self.open_session() if session is None else session
 
     def open_session(self) -> Session:
         """The session, without counting as a use of it."""
@@ -239,13 +243,29 @@ class RequestContext:
 
     def follow(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """*body* as the server gets it: as it is if it is whole, else with this context bound to each step."""
-        if type(body) is list or type(body) is tuple:
+        if type(body) in (list, tuple):
             return body
         wrapper = self.environ.get("wsgi.file_wrapper")  # a class with most servers, a function with some
-        if isinstance(wrapper, type) and isinstance(body, wrapper):
-            return body
+        if type(body) is FileBody or (isinstance(wrapper, type) and isinstance(body, wrapper)):
+            return body  # a file knows no request
         self._streamed = True
         return StreamedBody(self, body)
+
+
+class FileBody(FileWrapper):
+    """A file as a body, where the server has no wrapper of its own; closed behind its last part, or by close()."""
+
+    _ended = False
+
+    def __next__(self) -> bytes:
+        if self._ended:
+            raise StopIteration
+        try:
+            return super().__next__()
+        except BaseException:
+            self._ended = True
+            self.close()
+            raise
 
 
 class StreamedBody:
@@ -359,20 +379,25 @@ def has_request_context() -> bool:
     return current.get().thread == get_ident()
 
 
-class _RequestProxy(LocalProxy["Request"]):
-    """``request``: LocalProxy, with a shorter way to what is asked for most."""
+class _Proxy(LocalProxy[T]):
+    """A LocalProxy with a shorter way to the object: *find* itself, and no detour for a plain attribute."""
 
-    __slots__ = ()
+    __slots__ = ("_find",)
+
+    def __init__(self, find: Callable[[], T]) -> None:
+        super().__init__(find)
+        object.__setattr__(self, "_find", find)
+        object.__setattr__(self, "_get_current_object", find)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(_bound("request").request, name)
+        return getattr(self._find(), name)
 
 
 #: the current request, an instance of the app's :attr:`~Flask.request_class`
-request = cast("Request", _RequestProxy(lambda: _bound("request").request))
+request = cast("Request", _Proxy(lambda: _bound("request").request))
 #: the current session, a dict that the client keeps and cannot change
-session = cast("Session", LocalProxy(lambda: _bound("session").session))
+session = cast("Session", _Proxy(lambda: _bound("session").session))
 #: storage for the length of one request
-g = cast("Globals", LocalProxy(lambda: _bound("g").g))
+g = cast("Globals", _Proxy(lambda: _bound("g").g))
 #: the app that handles the current request
-current_app = cast("Flask", LocalProxy(lambda: _bound("current_app").app))
+current_app = cast("Flask", _Proxy(lambda: _bound("current_app").app))

@@ -10,19 +10,19 @@ import unicodedata
 from datetime import UTC, datetime
 from functools import lru_cache
 from stat import S_ISLNK, S_ISREG
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 from zlib import adler32
 
 from werkzeug.exceptions import NotFound, RequestedRangeNotSatisfiable
-from werkzeug.http import dump_options_header, http_date, is_resource_modified, quote_etag
+from werkzeug.http import dump_options_header, http_date, is_resource_modified, parse_range_header, quote_etag
 from werkzeug.security import safe_join
-from werkzeug.wsgi import wrap_file
+from werkzeug.utils import get_content_type
 
-from flask_embed.ctx import current_context
+from flask_embed.ctx import FileBody, current_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import IO
 
     from _typeshed.wsgi import WSGIEnvironment
@@ -96,6 +96,7 @@ def _file_below(root: str, path: str, follow_symlinks: bool) -> tuple[str, os.st
 def _inside(root: str, name: str) -> os.stat_result:
     """The state of the file *name*, which is spelled as one below *root*; NotFound if a link leads out of there."""
     place = root
+    status = None
     for part in name[len(root) :].strip("/").split("/"):
         place = f"{place}/{part}"
         status = os.lstat(place)
@@ -104,7 +105,7 @@ def _inside(root: str, name: str) -> os.stat_result:
             if os.path.commonpath((real_root, os.path.realpath(name))) != real_root:
                 raise NotFound
             return os.stat(name)
-    return status
+    return status or os.stat(name)  # the latter if there was no part, which safe_join() does not give
 
 
 def _send(
@@ -134,60 +135,104 @@ def _send(
         size = path_or_file.getbuffer().nbytes
     elif isinstance(path_or_file, io.TextIOBase):
         raise ValueError(f"{path_or_file!r} gives text: open the file in binary mode")
-    mimetype, headers = _description(mimetype, download_name, as_attachment)
-    if size is not None:
-        headers.append(("Content-Length", str(size)))
+    headers = _description(mimetype, download_name, as_attachment)
+    tag = ""
     if isinstance(etag, str):
-        etag = quote_etag(etag)
-        headers.append(("ETag", etag))
-    else:
-        etag = ""
+        tag = quote_etag(etag)
+        headers.append(("ETag", tag))
     if isinstance(last_modified, int | float):
         headers.append(("Last-Modified", _date(int(last_modified))))
         last_modified = datetime.fromtimestamp(int(last_modified), UTC)
     elif last_modified is not None:
         headers.append(("Last-Modified", http_date(last_modified)))
     headers += _freshness(max_age(path) if callable(max_age) else max_age)
-    response_class = context.app.response_class
-    conditional = conditional and environ["REQUEST_METHOD"] in ("GET", "HEAD")
-    if conditional:
+    code, start, length = 200, 0, size
+    if conditional and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
         headers.append(("Accept-Ranges", "bytes"))
-        if any(map(environ.get, _CONDITIONS)) and not is_resource_modified(environ, etag, last_modified=last_modified):
+        try:
+            code, start, length = _answer(environ, tag, last_modified, size)
+        except RequestedRangeNotSatisfiable:
             if not isinstance(path_or_file, str):
                 path_or_file.close()
-            code = 412 if environ.get("HTTP_IF_MATCH") else 304
-            return response_class(None, code, [pair for pair in headers if pair[0] != "Content-Length"], mimetype)
-    file = open(path_or_file, "rb") if isinstance(path_or_file, str) else path_or_file  # noqa: SIM115 the response's
-    response = response_class(wrap_file(environ, file), None, headers, mimetype, direct_passthrough=True)
-    if conditional and _asks_for_a_range(environ):
-        try:
-            response.make_conditional(environ, accept_ranges=True, complete_length=size)
-        except RequestedRangeNotSatisfiable:
-            file.close()
             raise
-    return response
+    if length is not None:
+        headers.append(("Content-Length", str(length)))
+    if code == 206:
+        headers.append(("Content-Range", f"bytes {start}-{start + (length or 0) - 1}/{size}"))
+    response_class = context.app.response_class
+    if code in (304, 412):
+        if not isinstance(path_or_file, str):
+            path_or_file.close()
+        return response_class(None, code, headers)
+    file = open(path_or_file, "rb") if isinstance(path_or_file, str) else path_or_file  # noqa: SIM115 the response's
+    if code == 206:
+        file.seek(start)
+        file = cast("IO[bytes]", _Part(file, length or 0))
+    wrap: Callable[[IO[bytes]], Iterable[bytes]] = environ.get("wsgi.file_wrapper", FileBody)
+    return response_class(wrap(file), code, headers, direct_passthrough=True)
 
 
-def _description(mimetype: str | None, name: str | None, as_attachment: bool) -> tuple[str, list[tuple[str, str]]]:
-    """The type, and the headers that say what the client should take the file for."""
-    headers: list[tuple[str, str]] = []
+def _description(mimetype: str | None, name: str | None, as_attachment: bool) -> list[tuple[str, str]]:
+    """The headers that say what the client should take the file for."""
+    encoding = None
     if mimetype is None:
         if name is None:
             raise TypeError("an open file has no name to guess a type from: pass mimetype= or download_name=")
         mimetype, encoding = mimetypes.guess_type(name)
         mimetype = mimetype or "application/octet-stream"
-        if encoding is not None and not as_attachment:  # a browser would unpack what is to be saved
-            headers.append(("Content-Encoding", encoding))
+    headers = [("Content-Type", get_content_type(mimetype, "utf-8"))]
+    if encoding is not None and not as_attachment:  # a browser would unpack what is to be saved
+        headers.append(("Content-Encoding", encoding))
     if name is not None:
         names = {"filename": name}
         if not name.isascii():  # RFC 6266 section 4.3: both, for clients that do not know the second
             plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii")
-            names = {"filename": plain, "filename*": f"UTF-8''{quote(name, safe='!#$&+-.^_`|~')}"}
+            names = {"filename": plain, "filename*": "UTF-8''" + quote(name, safe="!#$&+-.^_`|~")}
         kind = "attachment" if as_attachment else "inline"
         headers.append(("Content-Disposition", dump_options_header(kind, names)))
     elif as_attachment:
         raise TypeError("an attachment that is an open file has no name: pass download_name=")
-    return mimetype, headers
+    return headers
+
+
+def _answer(
+    environ: WSGIEnvironment, tag: str, modified: datetime | None, size: int | None
+) -> tuple[int, int, int | None]:
+    """The status that answers the request's conditions, and where what is sent begins and how long it is.
+
+    In the order of RFC 9110 section 13.2.2: what the client has is not sent in part either. Raises
+    RequestedRangeNotSatisfiable.
+    """
+    if any(map(environ.get, _CONDITIONS)) and not is_resource_modified(environ, tag, last_modified=modified):
+        return (412, 0, 0) if environ.get("HTTP_IF_MATCH") else (304, 0, None)
+    if not size or not _asks_for_a_range(environ):
+        return 200, 0, size
+    if "HTTP_IF_RANGE" in environ and is_resource_modified(environ, tag, last_modified=modified, ignore_if_range=False):
+        return 200, 0, size
+    asked = parse_range_header(environ["HTTP_RANGE"])
+    found = None if asked is None else asked.range_for_length(size)
+    if found is None:
+        raise RequestedRangeNotSatisfiable(size)
+    start, stop = found
+    return 206, start, stop - start
+
+
+class _Part:
+    """The next *length* bytes of a file."""
+
+    def __init__(self, file: IO[bytes], length: int) -> None:
+        self._file = file
+        self._left = length
+
+    def read(self, size: int = -1) -> bytes:
+        """At most *size* of the bytes, none at the end."""
+        data = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(data)
+        return data
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 def _freshness(max_age: int | None) -> list[tuple[str, str]]:
@@ -200,7 +245,7 @@ def _freshness(max_age: int | None) -> list[tuple[str, str]]:
 
 
 def _asks_for_a_range(environ: WSGIEnvironment) -> bool:
-    """Whether one range of bytes is asked for (RFC 9110 section 14.2).
+    """Whether one range of bytes is asked for (RFC 9110 section 14.2), of which HEAD knows nothing.
 
     A unit that we do not know counts as none, and so do several ranges: the whole file is an answer to them, and
     cheaper than many small parts.

@@ -248,7 +248,7 @@ class Matcher:
             raise _no_match(allowed)
         leaf, strings = found
         values: dict[str, Any] = {}
-        for (name, to_python), string in zip(leaf.conversions, strings, strict=True):
+        for (name, to_python), string in zip(leaf.conversions, strings):  # noqa: B905 as many as there are variables
             try:
                 values[name] = string if to_python is None else to_python(string)
             except ValueError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,12 @@ def _mark_modified(session: CallbackDict[str, Any]) -> None:
 _LONGEST = 3900
 
 
+_to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+#: 32 bytes in base64url as we spell them: decoders take many other spellings, of which the last digit has most
+_SIGNATURE = re.compile("[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+
+
 class NullSession(Session):
     """What an app without a secret key has: always empty, and a RuntimeError for who writes."""
 
@@ -124,17 +131,15 @@ def write(app: Flask, session: Session, environ: WSGIEnvironment, response: Resp
 
 def dumps(session: Session, signer: TimestampSigner) -> str:
     """The value of the cookie; TypeError for a value that no cookie can hold, naming its type."""
-    payload = json.dumps(_tagged(dict(session)), separators=(",", ":"), allow_nan=False)
-    return signer.sign(base64_encode(payload)).decode("ascii")
+    return signer.sign(base64_encode(_to_json(_tagged(dict(session))))).decode("ascii")
 
 
 def loads(value: str, signer: TimestampSigner, max_age: int) -> dict[str, Any] | None:
     """What a cookie holds; None if it was not signed by us, is older than *max_age* seconds, or is broken."""
     try:
-        signature = value.rpartition(".")[2]
-        if base64_encode(base64_decode(signature)).decode("ascii") != signature:
-            return None  # spelled in another way than ours: base64 has many for the same bytes
-        content = _untagged(json.loads(base64_decode(signer.unsign(value, max_age=max_age))))
+        if _SIGNATURE.fullmatch(value, value.rfind(".") + 1) is None:
+            return None
+        content = _untagged(json.loads(base64_decode(signer.unsign(value, max_age=max_age)).decode()))
     except (BadData, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
@@ -143,15 +148,16 @@ def loads(value: str, signer: TimestampSigner, max_age: int) -> dict[str, Any] |
 def _signer(app: Flask) -> TimestampSigner | None:
     """What signs the sessions of *app*: the first of its secret keys; all are accepted. None without a key."""
     key = app.secret_key
-    keys = [key] if key is None or isinstance(key, str | bytes) else key
-    encoded = tuple(one.encode() if isinstance(one, str) else one for one in keys if one)
-    return _make_signer(encoded, app.session_salt or app.package_name) if encoded else None
+    if not isinstance(key, str | bytes | None):
+        key = tuple(key)
+    return _make_signer(key, app.session_salt or app.package_name) if key else None
 
 
-@lru_cache(maxsize=16)
-def _make_signer(keys: tuple[bytes, ...], salt: str) -> TimestampSigner:
+@lru_cache(maxsize=16, typed=True)
+def _make_signer(key: str | bytes | tuple[str | bytes, ...], salt: str) -> TimestampSigner | None:
+    keys = [one.encode() if isinstance(one, str) else one for one in (key if isinstance(key, tuple) else (key,)) if one]
     # itsdangerous signs with the last of a list (CVE-2025-47278 is what comes of the other reading).
-    return _Signer(keys[::-1], salt=salt, algorithm=_Sha256())
+    return _Signer(keys[::-1], salt=salt, algorithm=_Sha256()) if keys else None
 
 
 class _Sha256(SigningAlgorithm):
@@ -178,6 +184,8 @@ def _lifetime(app: Flask) -> int:
     return int(lifetime.total_seconds()) if isinstance(lifetime, timedelta) else lifetime
 
 
+#: what JSON has itself
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 #: type → (tag, to JSON, from JSON); a tag begins with a space, as no key of yours is likely to
 _TAGS: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
     tuple: (" t", lambda value: [_tagged(item) for item in value], lambda value: tuple(map(_untagged, value))),
@@ -192,6 +200,8 @@ _BY_TAG[" i"] = lambda items: {_untagged(key): _untagged(value) for key, value i
 
 def _tagged(value: Any) -> Any:
     """*value* in JSON's types; a dict whose keys JSON would change, or that looks like a tag, as a list of pairs."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, dict):
         if all(type(key) is str for key in value) and not (len(value) == 1 and next(iter(value)).startswith(" ")):
             return {key: _tagged(item) for key, item in value.items()}

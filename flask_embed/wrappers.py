@@ -419,7 +419,14 @@ class Response(WerkzeugResponse):
 
     def _set_length(self, headers: Headers) -> None:
         if self.automatically_set_content_length:
-            headers["Content-Length"] = str(sum(map(len, self.iter_encoded())))
+            headers["Content-Length"] = str(self._length())
+
+    def _length(self) -> int:
+        """The bytes of a body that is whole."""
+        body = self.response
+        if type(body) is list and len(body) == 1 and type(body[0]) is bytes:
+            return len(body[0])
+        return sum(map(len, self.iter_encoded()))
 
     def call_on_close(self, func: Callable[[], Any]) -> Callable[[], Any]:
         """Call *func* when the body was sent or given up."""
@@ -521,7 +528,7 @@ class Response(WerkzeugResponse):
         if code == 304:
             remove_entity_headers(sent)
         elif not has_length and self.automatically_set_content_length and self.is_sequence:
-            sent.append(("Content-Length", str(sum(map(len, self.iter_encoded())))))
+            sent.append(("Content-Length", str(self._length())))
         return sent
 
     def _untouched_headers(self) -> list[tuple[str, str]]:
@@ -538,7 +545,7 @@ class Response(WerkzeugResponse):
             if type(body) is list and len(body) == 1 and type(body[0]) is bytes:
                 headers.append(("Content-Length", str(len(body[0]))))
             elif self.is_sequence:
-                headers.append(("Content-Length", str(sum(map(len, self.iter_encoded())))))
+                headers.append(("Content-Length", str(self._length())))
         return headers
 
     def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
@@ -577,10 +584,10 @@ def _check_header(name: str, value: str) -> None:
 
 def vary_on_cookie(response: WerkzeugResponse) -> None:
     """Have caches keep *response* apart for each value of the Cookie header (RFC 9110 section 12.5.5)."""
-    varied = response.headers.get("Vary")
-    if varied is None:
+    varied = response.headers.getlist("Vary")
+    if not varied:
         response.headers.add("Vary", "Cookie")
-    elif varied != "Cookie":
+    elif varied != ["Cookie"]:
         response.vary.add("Cookie")
 
 

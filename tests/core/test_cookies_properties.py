@@ -20,8 +20,18 @@ from flask_embed.sessions import Session, _make_signer, dumps, loads
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from itsdangerous import TimestampSigner
+
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-SIGNER = _make_signer((b"new", b"old"), __name__)
+
+
+def signer_of(*keys: bytes) -> TimestampSigner:
+    signer = _make_signer(keys, __name__)
+    assert signer is not None
+    return signer
+
+
+SIGNER = signer_of(b"new", b"old")
 KEYS = st.text(max_size=4) | st.sampled_from([" t", " b", " i", " x", "_permanent", ""])
 #: what JSON has
 PLAIN = st.recursive(
@@ -172,7 +182,7 @@ def test_of_several_cookies_the_first_that_verifies_counts(kinds: list[str]) -> 
 
     assert content == {"count": 2 if {"real", "old"}.intersection(kinds) else 1}
     (cookie,) = cookies
-    newest = _make_signer((b"new",), __name__)
+    newest = signer_of(b"new")
     assert loads(cookie.partition(";")[0].partition("=")[2], newest, 60) == content
 
 
