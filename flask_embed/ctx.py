@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextvars import Token
     from types import TracebackType
-    from typing import Self
+    from typing import IO, Self
 
     from _typeshed.wsgi import WSGIEnvironment
     from werkzeug.routing import Rule
@@ -256,6 +256,9 @@ class FileBody(FileWrapper):
     """A file as a body, where the server has no wrapper of its own; closed behind its last part, or by close()."""
 
     _ended = False
+
+    def __init__(self, file: IO[bytes], buffer_size: int = 65536) -> None:
+        super().__init__(file, buffer_size)
 
     def __next__(self) -> bytes:
         if self._ended:

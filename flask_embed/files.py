@@ -164,7 +164,9 @@ def _send(
         if not isinstance(path_or_file, str):
             path_or_file.close()
         return response_class(None, code, headers)
-    file = open(path_or_file, "rb") if isinstance(path_or_file, str) else path_or_file  # noqa: SIM115 the response's
+    file = path_or_file
+    if isinstance(file, str):
+        file = cast("IO[bytes]", open(file, "rb", buffering=0))  # noqa: SIM115 the response's, read in large pieces
     if code == 206:
         file.seek(start)
         file = cast("IO[bytes]", _Part(file, length or 0))

@@ -21,7 +21,7 @@ from werkzeug.routing import BaseConverter, IntegerConverter, Map, Rule, Validat
 from werkzeug.routing.converters import NumberConverter
 from werkzeug.routing.rules import parse_converter_args
 
-from flask_embed.converters import StringConverter
+from flask_embed.converters import PathConverter, StringConverter
 from flask_embed.environ import has_line_break, text
 
 if TYPE_CHECKING:
@@ -68,11 +68,11 @@ class Edge(NamedTuple):
     """A variable part of a path and the node behind it."""
 
     source: str
-    matches: Callable[[str], re.Match[str] | None] | None
-    """None where every segment that is not empty is taken as it is, which spares a regular expression."""
+    matches: Callable[[str], Any] | None
+    """Gives None for what is no match; None itself where every segment that is not empty is taken as it is."""
     variables: int
     is_whole: bool
-    """A segment that matches is the value of the one variable."""
+    """What matches is the value of the one variable; it need not be taken out of a :class:`re.Match`."""
     takes_rest: bool
     optional_slash: bool
     """The last group of the pattern is the slash that ends the rule, and may be missing in the path."""
@@ -110,6 +110,7 @@ _TOKEN = re.compile(
     r"|<(?:(?P<converter>[a-zA-Z_][a-zA-Z0-9_]*)(?:\((?P<arguments>.*?)\))?:)?(?P<variable>[a-zA-Z_][a-zA-Z0-9_]*)>"
 )
 _PLAIN_SEGMENT = rf"(?P<_0>{StringConverter(Map()).regex})\Z"
+_PLAIN_REST = rf"(?P<_0>{PathConverter.regex})\Z"
 
 
 def parse(rule: Rule, pattern: str) -> tuple[list[Part], dict[str, BaseConverter]]:
@@ -159,7 +160,7 @@ def _part(
     source += r"(?<!/)(/?)\Z" if optional_slash else r"\Z"
     # More fixed text goes first, then more variables, then the lighter converters: the order that Map gives.
     weight = (-len(statics), statics, -len(variables), variables)
-    is_whole = len(tokens) == 1 and not takes_rest
+    is_whole = len(tokens) == 1 and not optional_slash
     return Part(None, source, len(variables), is_whole, takes_rest, optional_slash, weight)
 
 
@@ -207,7 +208,10 @@ class Matcher:
         for edge in node.edges:
             if (edge.source, edge.takes_rest, edge.weight) == (part.source, part.takes_rest, part.weight):
                 return edge.node
-        matches = None if part.source == _PLAIN_SEGMENT else re.compile(part.source).match
+        matches: Callable[[str], Any] | None = None
+        if part.source != _PLAIN_SEGMENT:
+            is_path = part.source == _PLAIN_REST and part.is_whole
+            matches = _no_slash_first if is_path else re.compile(part.source).match
         behind = Node()
         node.edges.append(
             Edge(
@@ -271,6 +275,9 @@ class Matcher:
                 if len(edges) != 1 or not edges[0].is_whole:
                     break
                 edge = edges[0]
+                if edge.takes_rest:
+                    segment = "/".join(segments[at:])
+                    at = end - 1
                 if edge.matches is not None and edge.matches(segment) is None:
                     return None
                 values = (*values, segment)
@@ -327,6 +334,11 @@ class Matcher:
         return None
 
 
+def _no_slash_first(text: str) -> str | None:
+    """*text* if it begins, and not with a slash: all that a path converter asks for."""
+    return text if text and text[0] != "/" else None
+
+
 def _longest(variables: int) -> int:
     """How long a text may be that is split among this many variables.
 
@@ -351,5 +363,8 @@ def _readable(path: str) -> str:
         raise NotFound from None
 
 
-def _strings(match: re.Match[str], edge: Edge) -> tuple[str, ...]:
+def _strings(match: Any, edge: Edge) -> tuple[str, ...]:
+    """The values of the edge's variables in what it has matched."""
+    if edge.is_whole:
+        return (match if isinstance(match, str) else match[0],)
     return tuple(match[f"_{number}"] for number in range(edge.variables))
