@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import mimetypes
 import os
+import re
 import time
 import unicodedata
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from urllib.parse import quote
 from zlib import adler32
 
 from werkzeug.exceptions import NotFound, RequestedRangeNotSatisfiable
-from werkzeug.http import dump_options_header, http_date, is_resource_modified, parse_range_header, quote_etag
+from werkzeug.http import dump_options_header, http_date, is_resource_modified, quote_etag
 from werkzeug.security import safe_join
 from werkzeug.utils import get_content_type
 
@@ -33,6 +34,9 @@ __all__ = ["send_file", "send_from_directory"]
 
 #: RFC 9110 section 13.1, as an environ has them; what depends on If-Range is judged with the Range
 _CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_MATCH")
+
+#: RFC 9110 section 14.1.1, int-range and suffix-range; no file has more bytes than 18 digits can say
+_RANGE = re.compile(r"[ \t]*(?P<first>[0-9]{0,18})[ \t]*-[ \t]*(?P<last>[0-9]{0,18})[ \t]*", re.ASCII)
 
 
 def send_file(
@@ -207,16 +211,30 @@ def _answer(
     """
     if any(map(environ.get, _CONDITIONS)) and not is_resource_modified(environ, tag, last_modified=modified):
         return (412, 0, 0) if environ.get("HTTP_IF_MATCH") else (304, 0, None)
-    if not size or not _asks_for_a_range(environ):
+    asked = environ.get("HTTP_RANGE") if size and environ["REQUEST_METHOD"] == "GET" else None
+    unit, _, ranges = (asked or "").partition("=")
+    # A unit that we do not know counts as no range. Several may count so, too (RFC 9110 section 14.2): the whole file
+    # answers them, and is cheaper than many small parts.
+    if not size or unit.strip().lower() != "bytes" or "," in ranges:
         return 200, 0, size
     if "HTTP_IF_RANGE" in environ and is_resource_modified(environ, tag, last_modified=modified, ignore_if_range=False):
         return 200, 0, size
-    asked = parse_range_header(environ["HTTP_RANGE"])
-    found = None if asked is None else asked.range_for_length(size)
-    if found is None:
+    first, last = _range(ranges, size)
+    return 206, first, last + 1 - first
+
+
+def _range(spec: str, size: int) -> tuple[int, int]:
+    """The first and the last byte of *size* that are meant by ``2-5``, ``2-`` or ``-5``, the last five."""
+    match = _RANGE.fullmatch(spec)
+    if match is None or not (match["first"] or match["last"]):
         raise RequestedRangeNotSatisfiable(size)
-    start, stop = found
-    return 206, start, stop - start
+    if not match["first"]:
+        first, last = max(size - int(match["last"]), 0), size - 1
+    else:
+        first, last = int(match["first"]), min(int(match["last"] or size), size - 1)
+    if first > last:
+        raise RequestedRangeNotSatisfiable(size)
+    return first, last
 
 
 class _Part:
@@ -244,18 +262,6 @@ def _freshness(max_age: int | None) -> list[tuple[str, str]]:
     kind = "public" if max_age > 0 else "no-cache"
     expires = http_date(int(time.time()) + max_age)
     return [("Cache-Control", f"{kind}, max-age={max_age}"), ("Expires", expires)]
-
-
-def _asks_for_a_range(environ: WSGIEnvironment) -> bool:
-    """Whether one range of bytes is asked for (RFC 9110 section 14.2), of which HEAD knows nothing.
-
-    A unit that we do not know counts as none, and so do several ranges: the whole file is an answer to them, and
-    cheaper than many small parts.
-    """
-    if environ["REQUEST_METHOD"] != "GET" or "HTTP_RANGE" not in environ:
-        return False
-    unit, _, ranges = environ["HTTP_RANGE"].partition("=")
-    return bool(unit.strip().lower() == "bytes" and "," not in ranges)
 
 
 @lru_cache(maxsize=256)

@@ -251,11 +251,10 @@ class Request(WerkzeugRequest):
     @_Late
     def args(self) -> MultiDict[str, str]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The values of the query, by name."""
-        query = self.query_string.decode()
-        if "%" in query or "+" in query:
+        query: str = self.environ.get("QUERY_STRING", "")
+        if "%" in query or "+" in query or not query.isascii() or "query_string" in self.__dict__:
             return super().args
-        parts = [pair.partition("=") for pair in query.split("&") if pair]
-        return self.parameter_storage_class([(name, value) for name, _, value in parts])
+        return self.parameter_storage_class([pair.partition("=")[::2] for pair in query.split("&") if pair])
 
     @_Late
     def cookies(self) -> ImmutableMultiDict[str, str]:
@@ -366,7 +365,10 @@ class Response(WerkzeugResponse):
         if status is None:
             status = self.default_status
         if status != 200:
-            self.status = status
+            if type(status) is int:
+                self._status, self._status_code = _status_of(status)
+            else:
+                self.status = status
         if content_type is not None:
             self._content_type = content_type
         elif mimetype is not None:
@@ -589,6 +591,13 @@ def vary_on_cookie(response: WerkzeugResponse) -> None:
         response.headers.add("Vary", "Cookie")
     elif varied != ["Cookie"]:
         response.vary.add("Cookie")
+
+
+@lru_cache(maxsize=256)
+def _status_of(code: int) -> tuple[str, int]:
+    """The status line of a code, and the code."""
+    response = WerkzeugResponse(status=code)
+    return response.status, response.status_code
 
 
 @lru_cache(maxsize=256)
