@@ -254,27 +254,34 @@ class Request(WerkzeugRequest):
         query: str = self.environ.get("QUERY_STRING", "")
         if "%" in query or "+" in query or not query.isascii() or "query_string" in self.__dict__:
             return super().args
-        return self.parameter_storage_class([pair.partition("=")[::2] for pair in query.split("&") if pair])
+        pairs: list[Any] = [pair.partition("=")[::2] for pair in query.split("&") if pair]
+        return self.parameter_storage_class(pairs)
 
     @_Late
     def cookies(self) -> ImmutableMultiDict[str, str]:
         """The cookies that came with the request, by name."""
         return parse_cookie(_decoded(self.environ.get("HTTP_COOKIE", "")), self.dict_storage_class)  # type: ignore[return-value]
 
-    @_Late
-    def max_content_length(self) -> int | None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The bytes that the body may have: the app's, unless it is set for this request."""
-        return None if self.app is None else self.app.max_content_length
+    if TYPE_CHECKING:
+        #: bytes that the body may have; the app's, unless it is set for this request, as the next two
+        max_content_length: int | None
+        #: fields and files that a form may have
+        max_form_parts: int
+        #: bytes that a field may have
+        max_form_memory_size: int | None
+    else:
 
-    @_Late
-    def max_form_parts(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The fields and files that a form may have: the app's, unless it is set for this request."""
-        return 1000 if self.app is None else self.app.max_form_parts
+        @_Late
+        def max_content_length(self):
+            return None if self.app is None else self.app.max_content_length
 
-    @_Late
-    def max_form_memory_size(self) -> int | None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The bytes that a field may have: the app's, unless it is set for this request."""
-        return 500_000 if self.app is None else self.app.max_form_memory_size
+        @_Late
+        def max_form_parts(self):
+            return 1000 if self.app is None else self.app.max_form_parts
+
+        @_Late
+        def max_form_memory_size(self):
+            return 500_000 if self.app is None else self.app.max_form_memory_size
 
     @cached_property
     def host(self) -> str:
