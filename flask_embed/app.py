@@ -82,7 +82,7 @@ class Flask(Registry):
                 response = self.respond_to(error)
             try:
                 response = self.process_response(response)
-                body = response.__call__(environ, start_response)
+                body = response.__call__(environ, start_response)  # called by name it takes a shorter way
             except Exception as error:
                 response.close()
                 body = self.respond_to(error)(environ, start_response)

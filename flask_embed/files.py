@@ -19,6 +19,7 @@ from werkzeug.exceptions import NotFound, RequestedRangeNotSatisfiable
 from werkzeug.http import dump_options_header, http_date, is_resource_modified, quote_etag
 from werkzeug.security import safe_join
 from werkzeug.utils import get_content_type
+from werkzeug.wsgi import FileWrapper
 
 from flask_embed.ctx import FileBody, current_context
 
@@ -174,7 +175,9 @@ def _send(
     if code == 206:
         file.seek(start)
         file = cast("IO[bytes]", _Part(file, length or 0))
-    wrap: Callable[[IO[bytes]], Iterable[bytes]] = environ.get("wsgi.file_wrapper", FileBody)
+    # An open file may depend on what ends with the request, such as a connection to a database.
+    wrap: Callable[[IO[bytes]], Iterable[bytes]] = FileWrapper if status is None else FileBody
+    wrap = environ.get("wsgi.file_wrapper", wrap)
     return response_class(wrap(file), code, headers, direct_passthrough=True)
 
 
