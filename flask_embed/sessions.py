@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from flask_embed.app import Flask
     from flask_embed.wrappers import Request, Response
 
-__all__ = ["NullSession", "Session", "dumps", "loads", "read", "write"]
+__all__ = ["NullSession", "Session", "Signer", "dumps", "loads", "read", "write"]
 
 
 class Session(CallbackDict[str, Any]):
@@ -125,12 +125,12 @@ def write(app: Flask, session: Session, environ: WSGIEnvironment, response: Resp
         response.delete_cookie(app.session_cookie_name, **options)
 
 
-def dumps(session: Session, signer: TimestampSigner) -> str:
+def dumps(session: Session, signer: Signer) -> str:
     """The value of the cookie; TypeError for a value that no cookie can hold, naming its type."""
     return signer.sign(base64_encode(_to_json(_tagged(dict(session))))).decode("ascii")
 
 
-def loads(value: str, signer: TimestampSigner, max_age: int) -> dict[str, Any] | None:
+def loads(value: str, signer: Signer, max_age: int) -> dict[str, Any] | None:
     """What a cookie holds; None if it was not signed by us, is older than *max_age* seconds, or is broken."""
     try:
         content = _untagged(json.loads(base64_decode(signer.unsign(value, max_age=max_age)).decode()))
@@ -139,7 +139,7 @@ def loads(value: str, signer: TimestampSigner, max_age: int) -> dict[str, Any] |
     return content if isinstance(content, dict) else None
 
 
-def _signer(app: Flask) -> TimestampSigner | None:
+def _signer(app: Flask) -> Signer | None:
     """What signs the sessions of *app*: the first of its secret keys; all are accepted. None without a key."""
     key = app.secret_key
     if not isinstance(key, str | bytes | None):
@@ -148,12 +148,12 @@ def _signer(app: Flask) -> TimestampSigner | None:
 
 
 @lru_cache(maxsize=16, typed=True)
-def _make_signer(key: str | bytes | tuple[str | bytes, ...], salt: str) -> TimestampSigner | None:
+def _make_signer(key: str | bytes | tuple[str | bytes, ...], salt: str) -> Signer | None:
     keys = [one.encode() if isinstance(one, str) else one for one in (key if isinstance(key, tuple) else (key,)) if one]
-    return _Signer(keys, salt) if keys else None
+    return Signer(keys, salt) if keys else None
 
 
-class _Signer(TimestampSigner):
+class Signer(TimestampSigner):
     """A signer with HMAC and SHA-256 that prepares each of its keys once, and knows one spelling of a signature."""
 
     def __init__(self, keys: list[bytes], salt: str) -> None:

@@ -15,20 +15,16 @@ from markupsafe import Markup
 from werkzeug.sansio.http import parse_cookie
 
 from flask_embed import Flask, Response, session
-from flask_embed.sessions import Session, _make_signer, dumps, loads
+from flask_embed.sessions import Session, Signer, dumps, loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from itsdangerous import TimestampSigner
-
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
-def signer_of(*keys: bytes) -> TimestampSigner:
-    signer = _make_signer(keys, __name__)
-    assert signer is not None
-    return signer
+def signer_of(*keys: bytes) -> Signer:
+    return Signer(list(keys), __name__)
 
 
 SIGNER = signer_of(b"new", b"old")
