@@ -39,7 +39,7 @@ FRONTS := $(patsubst %,tests/servers/test_%.py,matrix fixers config cgi_servers)
 IN_PROCESS := $(patsubst %,--ignore=%,$(PROCESSES) $(MANY_PROCESSES) tests/reference tests/servers tests/guests tests/benchmarks)
 
 .PHONY: help demo test test-here test-processes test-reference test-servers test-servers-alone test-doctor \
-	test-fronts test-many-processes test-differences test-thorough test-guests fuzz lint bench bench-servers clean
+	test-fronts test-many-processes test-differences test-thorough test-guests fuzz lint bench plots bench-servers clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -107,6 +107,9 @@ lint: $(TOOLS) $(GUESTS)/ready  ## ruff, mypy and basedpyright
 bench: $(GUESTS)/end-to-end  ## the benchmarks against other frameworks, with the targets
 	@failed=0; for part in "" .start .mounting .end_to_end; do \
 		$(GUESTS)/bin/python -m tests.benchmarks$$part || failed=1; done; exit $$failed
+
+plots: $(TOOLS)  ## how the time of a request grows with an app, drawn into tests/benchmarks/plots
+	$(PY) -m tests.benchmarks.plots tests/benchmarks/plots
 
 bench-servers: $(TOOLS)  ## the runners against other servers, under the load of wrk, and what they hold
 	$(PY) -m tests.benchmarks.servers

@@ -315,12 +315,14 @@ class Matcher:
                 if match is None:
                     continue
                 left = [""] if edge.optional_slash and match[match.re.groups] == "/" else []
-                found = self._walk(edge.node, left, 0, method, values + _strings(match, edge), allowed)
+                found = self._walk(edge.node, left, 0, method, values + _strings(edge, rest, match), allowed)
             else:
                 match = edge.matches(segment) if len(segment) <= edge.longest else None
                 if match is None:
                     continue
-                found = self._walk(edge.node, segments, at + 1, method, values + _strings(match, edge), allowed)
+                found = self._walk(
+                    edge.node, segments, at + 1, method, values + _strings(edge, segment, match), allowed
+                )
             if found is not None:
                 return found
         if not segment and at == len(segments) - 1:
@@ -363,8 +365,8 @@ def _readable(path: str) -> str:
         raise NotFound from None
 
 
-def _strings(match: Any, edge: Edge) -> tuple[str, ...]:
-    """The values of the edge's variables in what it has matched."""
+def _strings(edge: Edge, text: str, match: Any) -> tuple[str, ...]:
+    """The values of the edge's variables in the *text* that it has matched."""
     if edge.is_whole:
-        return (match if isinstance(match, str) else match[0],)
+        return (text,)
     return tuple(match[f"_{number}"] for number in range(edge.variables))

@@ -32,10 +32,21 @@ def test_without_a_target_make_lists_the_targets(project: Path) -> None:
 
     assert run.returncode == 0
     listed = [line.split()[1] for line in run.stdout.splitlines()]
-    assert listed == ["help", "demo", "test", "test-servers", "fuzz", "lint", "bench", "bench-servers", "clean"]
+    assert listed == [
+        "help",
+        "demo",
+        "test",
+        "test-servers",
+        "fuzz",
+        "lint",
+        "bench",
+        "plots",
+        "bench-servers",
+        "clean",
+    ]
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "test-servers", "fuzz", "lint", "bench", "bench-servers"])
+@pytest.mark.parametrize("target", ["demo", "test", "test-servers", "fuzz", "lint", "bench", "plots", "bench-servers"])
 @pytest.mark.parametrize(
     "script",
     ["exit 1", "echo 'python: not known here' >&2; exit 127"],

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from socketserver import ThreadingMixIn
+from socketserver import BaseServer, ThreadingMixIn
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from wsgiref.simple_server import ServerHandler, WSGIRequestHandler, WSGIServer
 
@@ -368,18 +368,25 @@ class CarelessHandler(ServerHandler):
 
 
 @contextlib.contextmanager
-def standard(app: App) -> Iterator[Served]:
-    """The server of the standard library."""
-    server = ThreadingServer(("127.0.0.1", 0), QuietHandler)
-    server.set_app(app)
+def in_a_thread(server: BaseServer) -> Iterator[None]:
+    """*server* serves for the length of the block, in a thread of its own."""
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield Served(server.server_port)
+        yield
     finally:
         server.shutdown()
         thread.join(DEADLINE)
         server.server_close()
+
+
+@contextlib.contextmanager
+def standard(app: App) -> Iterator[Served]:
+    """The server of the standard library."""
+    server = ThreadingServer(("127.0.0.1", 0), QuietHandler)
+    server.set_app(app)
+    with in_a_thread(server):
+        yield Served(server.server_port)
 
 
 @contextlib.contextmanager
@@ -395,14 +402,8 @@ def careless(app: App) -> Iterator[Served]:
 
     server = WSGIServer(("127.0.0.1", 0), Handler)
     server.set_app(app)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
+    with in_a_thread(server):
         yield Served(server.server_port)
-    finally:
-        server.shutdown()
-        thread.join(DEADLINE)
-        server.server_close()
 
 
 @contextlib.contextmanager
@@ -414,14 +415,8 @@ def werkzeug(app: App) -> Iterator[Served]:
             pass
 
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
+    with in_a_thread(server):
         yield Served(server.server_port)
-    finally:
-        server.shutdown()
-        thread.join(DEADLINE)
-        server.server_close()
 
 
 @contextlib.contextmanager

@@ -85,7 +85,7 @@ def main() -> int:
         print("usage: python -m tests.benchmarks.plots FOLDER", file=sys.stderr)
         return 2
     if find_spec("matplotlib") is None:
-        print("matplotlib is not installed", file=sys.stderr)
+        print("matplotlib is not installed: 'make plots' does both", file=sys.stderr)
         return 2
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
