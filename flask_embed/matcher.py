@@ -1,10 +1,11 @@
 """From a path and a method to a rule: what a map's rules are compiled to.
 
     a dict   path → method → rule        rules without a variable: one look-up answers most requests
-    a tree   segment by segment          all rules: answers whatever the dict has no answer for,
-                                         variables, slash redirects, 404 and 405
+    a dict   all but the last segment    rules whose only variable is the last segment: most of the others
+    a tree   segment by segment          all rules: answers whatever the dicts have no answer for,
+                                         other variables, slash redirects, 404 and 405
 
-Both answer alike; the dict only says it sooner. In the tree a static segment wins over a variable one, and
+All answer alike; the dicts only say it sooner. In the tree a static segment wins over a variable one, and
 variables are tried in the order of their converters' weights. An edge takes one segment (a converter that
 accepts slashes takes all that are left), so a node is visited at most once per request, and a path of a
 thousand segments costs no more than its length.
@@ -17,11 +18,11 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, NotFound
-from werkzeug.routing import BaseConverter, IntegerConverter, Map, Rule, ValidationError
+from werkzeug.routing import BaseConverter, Map, Rule, ValidationError
 from werkzeug.routing.converters import NumberConverter
 from werkzeug.routing.rules import parse_converter_args
 
-from flask_embed.converters import PathConverter, StringConverter
+from flask_embed.converters import IntegerConverter, PathConverter, StringConverter
 from flask_embed.environ import has_line_break, text
 
 if TYPE_CHECKING:
@@ -52,6 +53,26 @@ class Leaf:
         """Whether the rule answers this method."""
         return self.methods is None or method in self.methods
 
+    def enter(self, by_method: dict[str | None, Leaf]) -> None:
+        """Enter the leaf into a dict of those by method, None for one of all methods, that were added before it."""
+        if None not in by_method:  # an earlier rule for all methods wins over every later one
+            for method in self.methods or (None,):
+                by_method.setdefault(method, self)
+
+    def values(self, strings: tuple[str, ...]) -> dict[str, Any]:
+        """The view's arguments; ValidationError if a converter does not take its string after all."""
+        values: dict[str, Any] = {}
+        for (name, to_python), string in zip(self.conversions, strings):  # noqa: B905 as many as there are variables
+            try:
+                values[name] = string if to_python is None else to_python(string)
+            except ValueError as error:
+                if to_python is int:  # more digits than Python takes
+                    raise ValidationError from error
+                raise
+        if self.defaults:
+            values.update(self.defaults)
+        return values
+
 
 def _conversion(converter: BaseConverter) -> Callable[[str], Any] | None:
     """What makes the value of a string that was matched; None where the string is the value."""
@@ -64,33 +85,59 @@ def _conversion(converter: BaseConverter) -> Callable[[str], Any] | None:
     return converter.to_python
 
 
-class Edge(NamedTuple):
+class Edge:
     """A variable part of a path and the node behind it."""
 
-    source: str
-    matches: Callable[[str], Any] | None
-    """Gives None for what is no match; None itself where every segment that is not empty is taken as it is."""
-    variables: int
-    is_whole: bool
-    """What matches is the value of the one variable; it need not be taken out of a :class:`re.Match`."""
-    takes_rest: bool
-    optional_slash: bool
-    """The last group of the pattern is the slash that ends the rule, and may be missing in the path."""
-    weight: tuple[Any, ...]
-    longest: int
-    """Characters that are looked at; more are no match (:func:`_longest`)."""
-    node: Node
+    __slots__ = (
+        "is_whole",
+        "longest",
+        "matches",
+        "node",
+        "optional_slash",
+        "source",
+        "takes_rest",
+        "variables",
+        "weight",
+    )
+
+    def __init__(self, part: Part) -> None:
+        self.source = part.source
+        self.weight = part.weight
+        self.variables = part.variables
+        #: what matches is the value of the one variable; it need not be taken out of a :class:`re.Match`
+        self.is_whole = part.is_whole
+        self.takes_rest = part.takes_rest
+        #: the last group of the pattern is the slash that ends the rule, and may be missing in the path
+        self.optional_slash = part.optional_slash
+        #: false for what is no match; None itself where every segment that is not empty is taken as it is
+        self.matches: Callable[[str], Any] | None = (
+            _MATCHES[part.source] if part.is_whole and part.source in _MATCHES else re.compile(part.source).match
+        )
+        #: characters that are looked at; more are no match (:func:`_longest`)
+        self.longest = _longest(part.variables)
+        self.node = Node()
 
 
 class Node:
     """A border between two segments."""
 
-    __slots__ = ("edges", "leaves", "static")
+    __slots__ = ("edges", "leaves", "only_edge", "static")
 
     def __init__(self) -> None:
         self.static: dict[str, Node] = {}
         self.edges: list[Edge] = []
+        #: the edge, if there is only one, and what it matches is a value
+        self.only_edge: Edge | None = None
         self.leaves: list[Leaf] = []
+
+
+class ShortWay(NamedTuple):
+    """The way to the rules whose only variable is the segment behind a static head, where no other edge leads on."""
+
+    static: Collection[str]
+    """What the segment may be by itself, for other rules."""
+    matches: Callable[[str], Any] | None
+    by_method: dict[str | None, Leaf]
 
 
 class Part(NamedTuple):
@@ -109,8 +156,24 @@ _TOKEN = re.compile(
     r"(?P<slash>/)|(?P<static>[^</]+)"
     r"|<(?:(?P<converter>[a-zA-Z_][a-zA-Z0-9_]*)(?:\((?P<arguments>.*?)\))?:)?(?P<variable>[a-zA-Z_][a-zA-Z0-9_]*)>"
 )
-_PLAIN_SEGMENT = rf"(?P<_0>{StringConverter(Map()).regex})\Z"
-_PLAIN_REST = rf"(?P<_0>{PathConverter.regex})\Z"
+
+
+def _no_slash_first(text: str) -> bool:
+    """Whether a path converter takes *text*: it begins, and not with a slash."""
+    return text != "" and text[0] != "/"
+
+
+def _digits(text: str) -> bool:
+    """Whether an int converter takes *text*."""
+    return text.isascii() and text.isdecimal()
+
+
+#: what takes less time than the regular expressions that most variables have: the same, but for the empty segment
+_MATCHES: dict[str, Callable[[str], bool] | None] = {
+    rf"(?P<_0>{StringConverter(Map()).regex})\Z": None,
+    rf"(?P<_0>{PathConverter.regex})\Z": _no_slash_first,
+    rf"(?P<_0>{IntegerConverter.regex})\Z": _digits,
+}
 
 
 def parse(rule: Rule, pattern: str) -> tuple[list[Part], dict[str, BaseConverter]]:
@@ -174,31 +237,40 @@ class Matcher:
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.domains = Node()
         self.static: dict[str, dict[str | None, Leaf]] = {}
+        self.short_ways: dict[str, ShortWay] = {}
+        heads: dict[str, Node] = {}
         for rule in rules:
             if not rule.build_only:
-                self._add(rule)
+                self._add(rule, heads)
+        for head, node in heads.items():
+            if node.only_edge is not None:
+                by_method: dict[str | None, Leaf] = {}
+                for leaf in node.only_edge.node.leaves:
+                    leaf.enter(by_method)
+                self.short_ways[head] = ShortWay(node.static, node.only_edge.matches, by_method)
         self.has_subdomains = bool(self.domains.edges or self.domains.static.keys() - {""})
         # Where a walk begins: at the domain, or behind it if all rules have the same.
         self._root, self._root_at = self.domains, 0
         if self.has_subdomains:
             self.static.clear()  # a path alone no longer says which rule is meant
+            self.short_ways.clear()
         elif "" in self.domains.static:
             self._root, self._root_at = self.domains.static[""], 1
 
-    def _add(self, rule: Rule) -> None:
+    def _add(self, rule: Rule, heads: dict[str, Node]) -> None:
         domain, found = parse(rule, rule.subdomain or "")
         path, path_variables = parse(rule, rule.rule.removeprefix("/"))
         found.update(path_variables)
         leaf = Leaf(rule, found)
         node = self.domains
+        before = node
         for part in domain + path:
-            node = self._step(node, part)
+            before, node = node, self._step(node, part)
         node.leaves.append(leaf)
-        if not found:
-            by_method = self.static.setdefault(rule.rule.encode().decode("latin-1"), {})
-            if None not in by_method:  # an earlier rule for all methods wins over every later one
-                for method in rule.methods or (None,):
-                    by_method.setdefault(method, leaf)
+        if len(found) == 1 and path[-1].is_whole:
+            heads["/".join(["", *(part.static or "" for part in path[:-1])])] = before
+        elif not found:
+            leaf.enter(self.static.setdefault(rule.rule.encode().decode("latin-1"), {}))
 
     @staticmethod
     def _step(node: Node, part: Part) -> Node:
@@ -208,26 +280,11 @@ class Matcher:
         for edge in node.edges:
             if (edge.source, edge.takes_rest, edge.weight) == (part.source, part.takes_rest, part.weight):
                 return edge.node
-        matches: Callable[[str], Any] | None = None
-        if part.source != _PLAIN_SEGMENT:
-            is_path = part.source == _PLAIN_REST and part.is_whole
-            matches = _no_slash_first if is_path else re.compile(part.source).match
-        behind = Node()
-        node.edges.append(
-            Edge(
-                part.source,
-                matches,
-                part.variables,
-                part.is_whole,
-                part.takes_rest,
-                part.optional_slash,
-                part.weight,
-                _longest(part.variables),
-                behind,
-            )
-        )
+        edge = Edge(part)
+        node.edges.append(edge)
         node.edges.sort(key=lambda edge: edge.weight)
-        return behind
+        node.only_edge = edge if len(node.edges) == 1 and edge.is_whole else None
+        return edge.node
 
     def match(self, path: str, method: str, domain: str = "") -> tuple[Leaf, dict[str, Any]]:
         """The leaf and the values for a PATH_INFO (a WSGI string) and a method.
@@ -242,6 +299,17 @@ class Matcher:
                 return leaf, leaf.defaults.copy()
         if not (path.isascii() and path.isprintable()):
             path = _readable(path)
+        head, slash, last = path.rpartition("/")
+        short = self.short_ways.get(head)
+        if short is not None and slash and last:
+            static, matches, by_method = short
+            if last not in static and (matches is None or matches(last)):
+                leaf = by_method.get(method) or by_method.get(None)
+                if leaf is not None:
+                    try:
+                        return leaf, leaf.values((last,))
+                    except ValidationError:
+                        pass  # the walk tells whether that is 404 or 405
         segments = path.split("/")
         if segments[0]:  # no slash in front: the front sends something that is no path of ours
             raise NotFound
@@ -251,17 +319,10 @@ class Matcher:
         if found is None:
             raise _no_match(allowed)
         leaf, strings = found
-        values: dict[str, Any] = {}
-        for (name, to_python), string in zip(leaf.conversions, strings):  # noqa: B905 as many as there are variables
-            try:
-                values[name] = string if to_python is None else to_python(string)
-            except ValueError as error:
-                if isinstance(error, ValidationError) or to_python is int:  # more digits than Python takes
-                    raise _no_match(allowed) from None
-                raise
-        if leaf.defaults:
-            values.update(leaf.defaults)
-        return leaf, values
+        try:
+            return leaf, leaf.values(strings)
+        except ValidationError:
+            raise _no_match(allowed) from None
 
     def _walk(
         self, node: Node, segments: list[str], at: int, method: str, values: tuple[str, ...], allowed: set[str]
@@ -269,20 +330,20 @@ class Matcher:
         """Follow ``segments[at:]`` from *node*; methods of rules that only the method excludes go to *allowed*."""
         end = len(segments)
         while at < end and (segment := segments[at]):  # as long as one way leads on, there is nothing to come back to
-            edges = node.edges
             behind = node.static.get(segment)
             if behind is None:
-                if len(edges) != 1 or not edges[0].is_whole:
+                edge = node.only_edge
+                if edge is None:
                     break
-                edge = edges[0]
                 if edge.takes_rest:
                     segment = "/".join(segments[at:])
                     at = end - 1
-                if edge.matches is not None and edge.matches(segment) is None:
+                matches = edge.matches
+                if matches is not None and not matches(segment):
                     return None
-                values = (*values, segment)
+                values += (segment,)
                 behind = edge.node
-            elif edges:
+            elif node.edges:
                 break
             node = behind
             at += 1
@@ -312,13 +373,13 @@ class Matcher:
             elif edge.takes_rest:
                 rest = "/".join(segments[at:])
                 match = edge.matches(rest) if len(rest) <= edge.longest else None
-                if match is None:
+                if not match:
                     continue
                 left = [""] if edge.optional_slash and match[match.re.groups] == "/" else []
                 found = self._walk(edge.node, left, 0, method, values + _strings(edge, rest, match), allowed)
             else:
                 match = edge.matches(segment) if len(segment) <= edge.longest else None
-                if match is None:
+                if not match:
                     continue
                 found = self._walk(
                     edge.node, segments, at + 1, method, values + _strings(edge, segment, match), allowed
@@ -334,11 +395,6 @@ class Matcher:
                     return leaf, values
                 allowed.update(leaf.methods or ())
         return None
-
-
-def _no_slash_first(text: str) -> str | None:
-    """*text* if it begins, and not with a slash: all that a path converter asks for."""
-    return text if text and text[0] != "/" else None
 
 
 def _longest(variables: int) -> int:

@@ -362,6 +362,34 @@ def test_rules_may_be_added_between_requests(case: tuple[list[Spec], dict[str, A
     assert [one_by_one.answer(request) for request in requests] == [at_once.answer(request) for request in requests]
 
 
+#: what rules end in behind a head that they share, and what is asked for there
+LAST: list[tuple[str | tuple[str, str], ...]] = [
+    (),
+    ("a",),
+    ("1",),
+    ("a", "/"),
+    *((("v0", converter),) for converter in ("", "int", "int(max=5)", "path", "any(a, b)")),
+    (("v0", ""), "/"),
+    (("v0", ""), "/a"),
+    (("v0", ""), "/", ("v1", "int")),
+    ("x", ("v0", "")),
+]
+ASKED = ["", "a", "1", "9", "b", "xa", "a/", "1/", "a/a", "a/1", "/", "/1", "//", "٣", "9" * 5000]
+
+
+@pytest.mark.parametrize("options", [{}, {"methods": ["POST"]}, {"strict_slashes": False}])
+@pytest.mark.parametrize("last", LAST)
+def test_rules_that_part_in_their_last_segment(
+    last: tuple[str | tuple[str, str], ...], options: dict[str, Any]
+) -> None:
+    for other in LAST:
+        for head in ("/", "/h/"):
+            asked = [*(head + text for text in ASKED), head[:-1], head[1:] + "1"]
+            requests = [Request(path, method) for path in asked for method in ("GET", "POST")]
+
+            same([Spec((head, *last), options), Spec((head, *other), {}, "two")], {}, requests)
+
+
 @pytest.mark.parametrize("path", ["/12/", "/12"])
 def test_a_value_that_a_converter_refuses_hides_no_other_rule_s_methods(path: str) -> None:
     specs = [
