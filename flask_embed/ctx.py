@@ -14,6 +14,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.local import LocalProxy
 from werkzeug.wsgi import FileWrapper
 
+from flask_embed.wrappers import Request
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextvars import Token
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from flask_embed.app import Flask
     from flask_embed.sessions import Session
-    from flask_embed.wrappers import Request, Response
+    from flask_embed.wrappers import Response
 
 __all__ = ["RequestContext", "current_app", "current_context", "g", "has_request_context", "request", "session"]
 
@@ -96,36 +98,38 @@ class RequestContext:
     response (:class:`StreamedBody`), whichever comes last.
     """
 
+    # Only what most requests never read stays here: what is set for each is found sooner.
     #: set by :meth:`Flask.match_request`
     endpoint: str | None = None
     view_args: dict[str, Any] | None = None
     url_rule: Rule | None = None
-    routing_exception: HTTPException | None = None
     #: messages of this request that were read already
     flashes: list[tuple[str, str]] | None = None
-    #: functions that change the response of this request alone
-    after_this_request: list[Callable[[Response], Response]] | None = None
     #: error handlers that were asked in this request and have not answered
     asked_handlers: tuple[Callable[..., Any], ...] = ()
-    #: the exception that no handler took, for the teardown functions
-    error: BaseException | None = None
     #: whether anything but the framework has asked for the session
     session_touched = False
-    #: the session if anything has opened it
-    opened_session: Session | None = None
-    #: the thread or greenlet that the context is bound in, None while it is bound nowhere
-    thread: int | None = None
 
-    _request: Request | None = None
     _g: Globals | None = None
-    _token: Token[RequestContext] | None = None
-    _matched = False
-    _streamed = False
-    _torn_down = False
 
     def __init__(self, app: Flask, environ: WSGIEnvironment) -> None:
         self.app = app
         self.environ = environ
+        #: the thread or greenlet that the context is bound in, None while it is bound nowhere
+        self.thread: int | None = None
+        #: what match_request() raised
+        self.routing_exception: HTTPException | None = None
+        #: the session if anything has opened it
+        self.opened_session: Session | None = None
+        #: functions that change the response of this request alone
+        self.after_this_request: list[Callable[[Response], Response]] | None = None
+        #: the exception that no handler took, for the teardown functions
+        self.error: BaseException | None = None
+        self._request: Request | None = None
+        self._token: Token[RequestContext] | None = None
+        self._matched = False
+        self._streamed = False
+        self._torn_down = False
 
     @property
     def request(self) -> Request:
@@ -396,8 +400,22 @@ class _Proxy(LocalProxy[T]):
         return getattr(self._find(), name)
 
 
+class _RequestProxy(_Proxy[Request]):
+    """The proxy of the request, which finds what every request has without asking itself first."""
+
+    __slots__ = ()
+
+
+def _forwarded(name: str) -> Any:
+    return property(lambda proxy: getattr(_bound("request").request, name))
+
+
+for _name in dir(Request):
+    if not _name.startswith("_"):
+        setattr(_RequestProxy, _name, _forwarded(_name))
+
 #: the current request, an instance of the app's :attr:`~Flask.request_class`
-request = cast("Request", _Proxy(lambda: _bound("request").request))
+request = cast("Request", _RequestProxy(lambda: _bound("request").request))
 #: the current session, a dict that the client keeps and cannot change
 session = cast("Session", _Proxy(lambda: _bound("session").session))
 #: storage for the length of one request

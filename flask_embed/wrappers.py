@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
-from werkzeug.datastructures import EnvironHeaders, Headers
+from werkzeug.datastructures import EnvironHeaders, Headers, ImmutableMultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import remove_entity_headers
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import IO, Self
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-    from werkzeug.datastructures import ImmutableMultiDict, MultiDict
+    from werkzeug.datastructures import MultiDict
     from werkzeug.exceptions import HTTPException
     from werkzeug.routing import Rule
 
@@ -252,10 +252,17 @@ class Request(WerkzeugRequest):
     def args(self) -> MultiDict[str, str]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The values of the query, by name."""
         query: str = self.environ.get("QUERY_STRING", "")
-        if "%" in query or "+" in query or not query.isascii() or "query_string" in self.__dict__:
+        is_encoded = "%" in query or "+" in query or not query.isascii()
+        if is_encoded or "query_string" in self.__dict__ or self.parameter_storage_class is not ImmutableMultiDict:
             return super().args
-        pairs: list[Any] = [pair.partition("=")[::2] for pair in query.split("&") if pair]
-        return self.parameter_storage_class(pairs)
+        values: dict[str, list[str]] = {}
+        for pair in query.split("&"):
+            if pair:
+                name, _, value = pair.partition("=")
+                values.setdefault(name, []).append(value)
+        args = ImmutableMultiDict.__new__(ImmutableMultiDict)
+        dict.update(args, values)  # a MultiDict is a dict of lists, and asks long what else it could be made of
+        return args
 
     @_Late
     def cookies(self) -> ImmutableMultiDict[str, str]:
@@ -351,15 +358,6 @@ class Response(WerkzeugResponse):
     default_mimetype = "text/html"
     direct_passthrough = False
 
-    # What the constructor is not told stays as it is here: most responses are a body and nothing else.
-    _status = "200 OK"
-    _status_code = 200
-    _headers: Headers | None = None
-    _content_type: str | None = None
-    _on_close: list[Callable[[], Any]] = []  # noqa: RUF012 never appended to: call_on_close makes a new one
-    #: whether the body was passed whole, so that its length is known as soon as the headers are
-    _sized = False
-
     def __init__(
         self,
         response: Iterable[bytes] | bytes | bytearray | Iterable[str] | str | None = None,
@@ -369,33 +367,37 @@ class Response(WerkzeugResponse):
         content_type: str | None = None,
         direct_passthrough: bool = False,
     ) -> None:
+        self.direct_passthrough = direct_passthrough
+        self._on_close = []
         if status is None:
             status = self.default_status
-        if status != 200:
-            if type(status) is int:
-                self._status, self._status_code = _status_of(status)
-            else:
-                self.status = status
-        if content_type is not None:
-            self._content_type = content_type
-        elif mimetype is not None:
-            self._content_type = _content_type_of(mimetype)
+        if status == 200:
+            self._status = "200 OK"
+            self._status_code = 200
+        elif type(status) is int:
+            self._status, self._status_code = _status_of(status)
+        else:
+            self.status = status
+        if content_type is None and mimetype is not None:
+            content_type = _content_type_of(mimetype)
+        #: None is that of :attr:`default_mimetype`
+        self._content_type = content_type
+        #: whether the body was passed whole, so that its length is known as soon as the headers are
+        self._sized = True
         if isinstance(response, str):
             self.response = [response.encode()]
-            self._sized = True
         elif isinstance(response, (bytes, bytearray)):
             self.response = [bytes(response)]
-            self._sized = True
         else:
             self.response = [] if response is None else response
+            self._sized = False
+        self._headers: Headers | None = None
         if headers is not None:
             self._headers = headers if isinstance(headers, Headers) else Headers(headers)
             if self._content_type is not None or "content-type" not in self._headers:
                 self._set_type(self._headers)
             if self._sized:
                 self._set_length(self._headers)
-        if direct_passthrough:
-            self.direct_passthrough = True
 
     @property
     def headers(self) -> Headers:
@@ -436,11 +438,6 @@ class Response(WerkzeugResponse):
         if type(body) is list and len(body) == 1 and type(body[0]) is bytes:
             return len(body[0])
         return sum(map(len, self.iter_encoded()))
-
-    def call_on_close(self, func: Callable[[], Any]) -> Callable[[], Any]:
-        """Call *func* when the body was sent or given up."""
-        self._on_close = [*self._on_close, func]
-        return func
 
     data = property(WerkzeugResponse.get_data, set_data, doc="The whole body as bytes; a stream is read for it.")
 
