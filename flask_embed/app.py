@@ -14,7 +14,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError, 
 from werkzeug.routing import BuildError, RequestRedirect
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from flask_embed.ctx import RequestContext, current, current_context, has_request_context
+from flask_embed.ctx import RequestContext, bound_context, current_context, has_request_context
 from flask_embed.environ import (
     front_fault,
     host_is_trusted,
@@ -103,7 +103,7 @@ class Flask(Registry):
 
     def check_request(self) -> None:
         """Refuse a request whose Host or SCRIPT_NAME must not get into a URL, or whose Host is not trusted."""
-        context = current.get()
+        context = bound_context()
         environ = context.environ
         fault = front_fault(environ.get("HTTP_HOST", ""), environ.get("SCRIPT_NAME", ""))
         if fault is not None:
@@ -129,7 +129,7 @@ class Flask(Registry):
 
         Both are stored on the request too, and what is raised if no rule matches as its routing_exception.
         """
-        context = current.get()
+        context = bound_context()
         try:
             rule, values = self.url_map.match(context.environ, self.server_name)
         except HTTPException as error:
@@ -143,7 +143,7 @@ class Flask(Registry):
     def dispatch_request(self) -> Any:
         """Match the request and call its view function: what that returns, or the handler of the error."""
         try:
-            endpoint, view_args = current.get().match()
+            endpoint, view_args = bound_context().match()
             view = self.view_functions.get(endpoint)
             if view is None:
                 raise LookupError(f"the endpoint {endpoint!r} has a rule but no view function")
@@ -205,7 +205,7 @@ class Flask(Registry):
 
         One that raises does not stop the others: they get the response to the error.
         """
-        context = current.get()
+        context = bound_context()
         functions = self.after_request_funcs
         if functions or context.after_this_request is not None:
             for function in [*(context.after_this_request or ()), *reversed(functions)]:
@@ -215,9 +215,9 @@ class Flask(Registry):
                     response.close()
                     response = self.respond_to(error)
         session = context.opened_session
-        if session is None and self.session_refresh:
+        if session is None:
             cookies = context.environ.get("HTTP_COOKIE")
-            if cookies is not None and self.session_cookie_name in cookies:
+            if cookies is not None and self.session_refresh and self.session_cookie_name in cookies:
                 session = context.open_session()
         if session is not None:
             if context.session_touched:

@@ -50,8 +50,9 @@ class _Nowhere:
 
 _NOWHERE = _Nowhere()
 
-#: The context of the running code. The framework's own steps ask it as it is; for all others: current_context().
-current: ContextVar[RequestContext] = ContextVar("flask_embed.request_context", default=cast("Any", _NOWHERE))  # noqa: B039 it has no state
+_variable: ContextVar[RequestContext] = ContextVar("flask_embed.request_context", default=cast("Any", _NOWHERE))  # noqa: B039 it has no state
+#: The context of the running code, for the framework's own steps, which have one. All others ask current_context().
+bound_context = _variable.get
 
 
 class Globals:
@@ -181,16 +182,16 @@ class RequestContext:
         """Make this the current context of the running thread or greenlet."""
         if self._token is not None:
             raise RuntimeError("this request context is bound already")
-        self._token = current.set(self)
+        self._token = _variable.set(self)
         self.thread = get_ident()
         return self
 
     def unbind(self) -> None:
         """Make the context before this one the current one again; contexts are left in the reverse order."""
         token = self._token
-        if token is None or current.get() is not self:
+        if token is None or bound_context() is not self:
             raise RuntimeError("a request context is left that is not the current one")
-        current.reset(token)
+        _variable.reset(token)
         self._token = None
         self.thread = None  # who has inherited the variables may outlive the thread, and another one have its number
 
@@ -303,7 +304,7 @@ class StreamedBody:
             if iterator is None:
                 iterator = self._iterator = iter(self._body)
             part = next(iterator)
-            if current.get() is not context:
+            if bound_context() is not context:
                 raise RuntimeError("a streamed body has bound a request context, and yields before it has left it")
             return part
         except BaseException as error:
@@ -364,13 +365,13 @@ def current_context() -> RequestContext:
 
 def current_or_none() -> RequestContext | None:
     """The context that the running code has, if any."""
-    context = current.get()
+    context = bound_context()
     return None if context.thread is None else context
 
 
 def _bound(name: str) -> RequestContext:
     """The current context for whoever wants *name*, unless it was inherited by a thread that is not its own."""
-    context = current.get()
+    context = bound_context()
     # A free-threaded Python hands a new thread the context variables of its parent (sys.flags.thread_inherit_context).
     if context.thread != get_ident():
         raise RuntimeError(_UNBOUND.format(name=name))
@@ -383,7 +384,7 @@ def has_request_context() -> bool:
     >>> has_request_context()
     False
     """
-    return current.get().thread == get_ident()
+    return bound_context().thread == get_ident()
 
 
 class _Proxy(LocalProxy[T]):

@@ -546,25 +546,26 @@ class Response(WerkzeugResponse):
             _check_header("Content-Type", content_type)
         code = self._status_code
         headers = [] if content_type is None or code == 304 else [("Content-Type", content_type)]
-        body = self.response
-        if code >= 200 and code not in (204, 304) and self.automatically_set_content_length:
+        if self.automatically_set_content_length and (code == 200 or not _has_no_body(code)):
+            body = self.response
             if type(body) is list and len(body) == 1 and type(body[0]) is bytes:
-                headers.append(("Content-Length", str(len(body[0]))))
+                headers.append(("Content-Length", f"{len(body[0])}"))
             elif self.is_sequence:
-                headers.append(("Content-Length", str(self._length())))
+                headers.append(("Content-Length", f"{self._length()}"))
         return headers
 
     def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
         """The body as the server gets it: a list if it is whole, empty where the method or the status has none."""
         code = self._status_code
-        if environ["REQUEST_METHOD"] == "HEAD" or code < 200 or code in (204, 304):
+        if environ["REQUEST_METHOD"] == "HEAD" or (code != 200 and _has_no_body(code)):
             self.close()
             return []
-        body = self.response
-        if type(body) is list and len(body) == 1 and type(body[0]) is bytes and not self._on_close:
-            return body
-        if self.is_sequence and not self._on_close:
-            return list(self.iter_encoded())
+        if not self._on_close:
+            body = self.response
+            if type(body) is list and len(body) == 1 and type(body[0]) is bytes:
+                return body
+            if self.is_sequence:
+                return list(self.iter_encoded())
         return super().get_app_iter(environ)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -575,6 +576,11 @@ class Response(WerkzeugResponse):
 
 
 _get_wsgi_headers = Response.get_wsgi_headers
+
+
+def _has_no_body(code: int) -> bool:
+    """Whether a response with this status has none (RFC 9110 sections 15.2, 15.3.5 and 15.4.5)."""
+    return code < 200 or code in (204, 304)
 
 
 def _check_header(name: str, value: str) -> None:
