@@ -7,7 +7,7 @@ The Map keeps the rules and their converters and builds URLs; a request is answe
 from __future__ import annotations
 
 import re
-from threading import Lock
+from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["LazyRule", "Map", "subdomain_of"]
 
 _VARIABLE = "<([^>]+)>"
+#: Held by whoever compiles what builds the URLs of a rule: werkzeug makes it of an AST, and CPython 3.11.7 loses count
+#: of its depth (a SystemError) when several threads do so. A finalizer may build a URL at any time, so it is reentrant.
+_building = RLock()
 
 
 class Map(WerkzeugMap):
@@ -178,7 +181,8 @@ class LazyRule(Rule):
         def build_first(rule: Rule, /, **values: Any) -> tuple[str, str]:
             nonlocal build
             if build is None:
-                build = compiled(append_unknown)
+                with _building:
+                    build = build or compiled(append_unknown)
             return build(rule, **values)
 
         return build_first

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from werkzeug.routing import BaseConverter, BuildError, Rule, Submount
 
 from flask_embed import Flask, redirect, request, url_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture
@@ -196,16 +202,34 @@ def test_a_default_that_a_converter_refuses_is_told_when_the_rule_is_added() -> 
         app.add_url_rule("/page/<int:number>", "page", defaults={"number": "first"})
 
 
+@pytest.fixture
+def collecting() -> Iterator[None]:
+    """The collector runs all the time, and has another thread run each time."""
+    threshold, interval = gc.get_threshold(), sys.getswitchinterval()
+
+    def let_others_run(*_: object) -> None:
+        time.sleep(0)
+
+    gc.callbacks.append(let_others_run)
+    gc.set_threshold(20)
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+    gc.set_threshold(*threshold)
+    gc.callbacks.remove(let_others_run)
+
+
+@pytest.mark.usefixtures("collecting")
 def test_a_rule_is_compiled_for_building_once_for_all_threads() -> None:
     app = Flask(__name__)
     for number in range(50):
         app.add_url_rule(f"/{number}/<int:n>", f"e{number}")
     adapter = app.url_map.bind("localhost")
-    everybody = threading.Barrier(4, timeout=30)
+    everybody = threading.Barrier(8, timeout=30)
 
     def build(_: int) -> list[str]:
         everybody.wait()
         return [adapter.build(f"e{number}", {"n": 7, "more": "x"}) for number in range(50)]
 
-    with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(build, range(4))) == [[f"/{number}/7?more=x" for number in range(50)]] * 4
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(build, range(8))) == [[f"/{number}/7?more=x" for number in range(50)]] * 8
