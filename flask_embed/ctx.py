@@ -388,7 +388,7 @@ def has_request_context() -> bool:
 
 
 class _Proxy(LocalProxy[T]):
-    """A LocalProxy with a shorter way to the object: *find* itself, and no detour for a plain attribute."""
+    """A LocalProxy with a shorter way to the object: *find* itself, and no detour for attributes and items."""
 
     __slots__ = ("_find",)
 
@@ -400,26 +400,31 @@ class _Proxy(LocalProxy[T]):
     def __getattr__(self, name: str) -> Any:
         return getattr(self._find(), name)
 
+    def __getitem__(self, key: Any) -> Any:
+        return self._find()[key]
 
-class _RequestProxy(_Proxy[Request]):
-    """The proxy of the request, which finds what every request has without asking itself first."""
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._find()[key] = value
 
-    __slots__ = ()
-
-
-def _forwarded(name: str) -> Any:
-    return property(lambda proxy: getattr(_bound("request").request, name))
+    def __contains__(self, key: Any) -> bool:
+        return key in self._find()
 
 
-for _name in dir(Request):
-    if not _name.startswith("_"):
-        setattr(_RequestProxy, _name, _forwarded(_name))
+def _proxy(name: str, find: Callable[[], T], known: type = object) -> T:
+    """The proxy *name* of what *find* gives; the public attributes of a *known* class are found the shortest way."""
+
+    def forwarded(attribute: str) -> Any:
+        return property(lambda proxy: getattr(find(), attribute))
+
+    attributes = {attribute: forwarded(attribute) for attribute in dir(known) if not attribute.startswith("_")}
+    return cast("T", type(name, (_Proxy,), {"__slots__": (), **attributes})(find))
+
 
 #: the current request, an instance of the app's :attr:`~Flask.request_class`
-request = cast("Request", _RequestProxy(lambda: _bound("request").request))
+request: Request = _proxy("request", lambda: _bound("request").request, Request)
 #: the current session, a dict that the client keeps and cannot change
-session = cast("Session", _Proxy(lambda: _bound("session").session))
+session: Session = _proxy("session", lambda: _bound("session").session, dict)
 #: storage for the length of one request
-g = cast("Globals", _Proxy(lambda: _bound("g").g))
+g: Globals = _proxy("g", lambda: _bound("g").g)
 #: the app that handles the current request
-current_app = cast("Flask", _Proxy(lambda: _bound("current_app").app))
+current_app: Flask = _proxy("current_app", lambda: _bound("current_app").app)

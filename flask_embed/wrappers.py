@@ -393,7 +393,7 @@ class Response(WerkzeugResponse):
             self._sized = False
         self._headers: Headers | None = None
         if headers is not None:
-            self._headers = headers if isinstance(headers, Headers) else Headers(headers)
+            self._headers = _headers_of(headers)
             if self._content_type is not None or "content-type" not in self._headers:
                 self._set_type(self._headers)
             if self._sized:
@@ -492,11 +492,10 @@ class Response(WerkzeugResponse):
         is_ours = type(self).get_wsgi_headers is _get_wsgi_headers
         if is_ours and self._headers is None:
             headers = self._untouched_headers()
+        elif is_ours and not self.autocorrect_location_header:
+            headers = self._sent_headers(self.headers)
         else:
-            if is_ours and not self.autocorrect_location_header:
-                headers = self._sent_headers(self.headers)
-            else:
-                headers = self.get_wsgi_headers(environ).to_wsgi_list()
+            headers = self.get_wsgi_headers(environ).to_wsgi_list()
             for name, value in headers:
                 _check_header(name, value)
         status = self._status
@@ -511,25 +510,31 @@ class Response(WerkzeugResponse):
         return Headers(self._sent_headers(self.headers))
 
     def _sent_headers(self, headers: Headers) -> list[tuple[str, str]]:
-        """*headers* with URLs as a URL is spelled and with a length, without those that the status has no use for."""
+        """*headers* with URLs as a URL is spelled and with a length, without those that the status has no use for.
+
+        ValueError for what cannot be sent.
+        """
         code = self._status_code
         has_length = code < 200 or code in (204, 304)
         sent: list[tuple[str, str]] = []
         urls: dict[str, int] = {}
         for name, value in headers:
-            kind = name.lower()
+            kind = _kind_of(name)
             if kind == "content-length":
                 if code < 200 or code == 204:
                     continue
                 has_length = True
             elif kind in ("location", "content-location"):
                 uri = value if _URI.fullmatch(value) is not None else iri_to_uri(value)
+                _check_value(name, uri)
                 if kind in urls:  # there can only be one: the last
                     sent[urls[kind]] = (name, uri)
                     continue
                 urls[kind] = len(sent)
                 sent.append((name, uri))
                 continue
+            if not (value.isascii() and value.isprintable()):
+                _check_value(name, value)
             sent.append((name, value))
         if code == 304:
             remove_entity_headers(sent)
@@ -583,10 +588,34 @@ def _has_no_body(code: int) -> bool:
     return code < 200 or code in (204, 304)
 
 
+def _headers_of(
+    given: Mapping[str, str | Iterable[str]] | Iterable[tuple[str, str]],
+) -> Headers:
+    """*given* as Headers; those that it is already are not copied."""
+    if isinstance(given, Headers):
+        return given
+    if type(given) is not list:
+        return Headers(given)
+    headers = Headers()
+    headers[:] = given  # a list of pairs, taken over in one step
+    return headers
+
+
 def _check_header(name: str, value: str) -> None:
     """ValueError for what a header cannot hold."""
-    if not _is_token(name):
+    _kind_of(name)
+    _check_value(name, value)
+
+
+@lru_cache(maxsize=256)
+def _kind_of(name: str) -> str:
+    """The *name* of a header, which knows no case, in lower case; ValueError for what is none."""
+    if _TOKEN.fullmatch(name) is None:
         raise ValueError(f"the header name {name!r} is no token")
+    return name.lower()
+
+
+def _check_value(name: str, value: str) -> None:
     if not (value.isascii() and value.isprintable()) and _FIELD_VALUE.fullmatch(value) is None:
         raise ValueError(
             f"the value {value!r} of the header {name!r} cannot be sent: it holds a control character, "
@@ -608,11 +637,6 @@ def _status_of(code: int) -> tuple[str, int]:
     """The status line of a code, and the code."""
     response = WerkzeugResponse(status=code)
     return response.status, response.status_code
-
-
-@lru_cache(maxsize=256)
-def _is_token(name: str) -> bool:
-    return _TOKEN.fullmatch(name) is not None
 
 
 @lru_cache(maxsize=256)
