@@ -165,7 +165,7 @@ class Flask(Registry):
             return rv
         if isinstance(rv, tuple) and rv:
             return self._response_of_tuple(rv)
-        if isinstance(rv, dict | list):
+        if isinstance(rv, (dict, list)):
             from flask_embed.helpers import json_dumps
 
             return response_class(json_dumps(rv), mimetype="application/json")

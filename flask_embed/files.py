@@ -18,10 +18,10 @@ from zlib import adler32
 from werkzeug.exceptions import NotFound, RequestedRangeNotSatisfiable
 from werkzeug.http import dump_options_header, http_date, is_resource_modified, quote_etag
 from werkzeug.security import safe_join
-from werkzeug.utils import get_content_type
 from werkzeug.wsgi import FileWrapper
 
 from flask_embed.ctx import FileBody, current_context
+from flask_embed.wrappers import content_type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,7 +37,7 @@ __all__ = ["send_file", "send_from_directory"]
 _CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_MATCH")
 
 #: RFC 9110 section 14.1.1, int-range and suffix-range; no file has more bytes than 18 digits can say
-_RANGE = re.compile(r"[ \t]*(?P<first>[0-9]{0,18})[ \t]*-[ \t]*(?P<last>[0-9]{0,18})[ \t]*", re.ASCII)
+_RANGE = re.compile(r"[ \t]*([0-9]{0,18})[ \t]*-[ \t]*([0-9]{0,18})[ \t]*", re.ASCII)
 
 
 def send_file(
@@ -145,7 +145,7 @@ def _send(
     if isinstance(etag, str):
         tag = quote_etag(etag)
         headers.append(("ETag", tag))
-    if isinstance(last_modified, int | float):
+    if isinstance(last_modified, (int, float)):
         headers.append(("Last-Modified", _date(int(last_modified))))
         last_modified = datetime.fromtimestamp(int(last_modified), UTC)
     elif last_modified is not None:
@@ -189,7 +189,7 @@ def _description(mimetype: str | None, name: str | None, as_attachment: bool) ->
             raise TypeError("an open file has no name to guess a type from: pass mimetype= or download_name=")
         mimetype, encoding = mimetypes.guess_type(name)
         mimetype = mimetype or "application/octet-stream"
-    headers = [("Content-Type", get_content_type(mimetype, "utf-8"))]
+    headers = [("Content-Type", content_type_of(mimetype) or mimetype)]
     if encoding is not None and not as_attachment:  # a browser would unpack what is to be saved
         headers.append(("Content-Encoding", encoding))
     if name is not None:
@@ -229,12 +229,13 @@ def _answer(
 def _range(spec: str, size: int) -> tuple[int, int]:
     """The first and the last byte of *size* that are meant by ``2-5``, ``2-`` or ``-5``, the last five."""
     match = _RANGE.fullmatch(spec)
-    if match is None or not (match["first"] or match["last"]):
-        raise RequestedRangeNotSatisfiable(size)
-    if not match["first"]:
-        first, last = max(size - int(match["last"]), 0), size - 1
+    begin, end = match.groups() if match is not None else ("", "")
+    if begin:
+        first, last = int(begin), min(int(end or size), size - 1)
+    elif end:
+        first, last = max(size - int(end), 0), size - 1
     else:
-        first, last = int(match["first"]), min(int(match["last"] or size), size - 1)
+        raise RequestedRangeNotSatisfiable(size)
     if first > last:
         raise RequestedRangeNotSatisfiable(size)
     return first, last
@@ -249,6 +250,8 @@ class _Part:
 
     def read(self, size: int = -1) -> bytes:
         """At most *size* of the bytes, none at the end."""
+        if not self._left:
+            return b""
         data = self._file.read(self._left if size < 0 else min(size, self._left))
         self._left -= len(data)
         return data

@@ -182,7 +182,8 @@ class LazyRule(Rule):
             nonlocal build
             if build is None:
                 with _building:
-                    build = build or compiled(append_unknown)
+                    if build is None:
+                        build = compiled(append_unknown)
             return build(rule, **values)
 
         return build_first

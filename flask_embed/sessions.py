@@ -142,7 +142,7 @@ def loads(value: str, signer: Signer, max_age: int) -> dict[str, Any] | None:
 def _signer(app: Flask) -> Signer | None:
     """What signs the sessions of *app*: the first of its secret keys; all are accepted. None without a key."""
     key = app.secret_key
-    if not isinstance(key, str | bytes | None):
+    if not (key is None or isinstance(key, (str, bytes))):
         key = tuple(key)
     return _make_signer(key, app.session_salt or app.package_name) if key else None
 
@@ -183,6 +183,9 @@ def _lifetime(app: Flask) -> int:
 
 #: what JSON has itself
 _PLAIN = frozenset({str, int, float, bool, type(None)})
+_TEXT = frozenset({str})
+#: what may hold what JSON has not
+_CONTAINERS = frozenset({dict, list})
 #: type → (tag, to JSON, from JSON); a tag begins with a space, as no key of yours is likely to
 _TAGS: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
     tuple: (" t", lambda value: [_tagged(item) for item in value], lambda value: tuple(map(_untagged, value))),
@@ -200,7 +203,9 @@ def _tagged(value: Any) -> Any:
     if type(value) in _PLAIN:
         return value
     if isinstance(value, dict):
-        if all(type(key) is str for key in value) and not (len(value) == 1 and next(iter(value)).startswith(" ")):
+        if _TEXT.issuperset(map(type, value)) and not (len(value) == 1 and next(iter(value)).startswith(" ")):
+            if _PLAIN.issuperset(map(type, value.values())):
+                return value
             return {key: _tagged(item) for key, item in value.items()}
         return {" i": [[_tagged(key), _tagged(item)] for key, item in value.items()]}
     for kind, (tag, to_json, _) in _TAGS.items():
@@ -223,5 +228,7 @@ def _untagged(value: Any) -> Any:
             ((key, content),) = value.items()
             if key.startswith(" "):
                 return _BY_TAG[key](content)  # an unknown tag is a KeyError: no session of ours
+        if _CONTAINERS.isdisjoint(map(type, value.values())):
+            return value
         return {key: _untagged(item) for key, item in value.items()}
     return value

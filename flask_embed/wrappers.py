@@ -379,7 +379,7 @@ class Response(WerkzeugResponse):
         else:
             self.status = status
         if content_type is None and mimetype is not None:
-            content_type = _content_type_of(mimetype)
+            content_type = content_type_of(mimetype)
         #: None is that of :attr:`default_mimetype`
         self._content_type = content_type
         #: whether the body was passed whole, so that its length is known as soon as the headers are
@@ -424,7 +424,7 @@ class Response(WerkzeugResponse):
     def _set_type(self, headers: Headers) -> None:
         content_type = self._content_type
         if content_type is None:
-            content_type = _content_type_of(self.default_mimetype)
+            content_type = content_type_of(self.default_mimetype)
         if content_type is not None:
             headers["Content-Type"] = content_type
 
@@ -546,7 +546,7 @@ class Response(WerkzeugResponse):
         """What :attr:`headers` would say and :meth:`_sent_headers` make of it, without building them."""
         content_type = self._content_type
         if content_type is None:
-            content_type = _content_type_of(self.default_mimetype)
+            content_type = content_type_of(self.default_mimetype)
         else:
             _check_header("Content-Type", content_type)
         code = self._status_code
@@ -625,11 +625,13 @@ def _check_value(name: str, value: str) -> None:
 
 def vary_on_cookie(response: WerkzeugResponse) -> None:
     """Have caches keep *response* apart for each value of the Cookie header (RFC 9110 section 12.5.5)."""
-    varied = response.headers.getlist("Vary")
-    if not varied:
-        response.headers.add("Vary", "Cookie")
-    elif varied != ["Cookie"]:
+    headers = response.headers
+    if ("Vary", "Cookie") in headers.to_wsgi_list():
+        return
+    if headers.getlist("Vary"):
         response.vary.add("Cookie")
+    else:
+        headers.add("Vary", "Cookie")
 
 
 @lru_cache(maxsize=256)
@@ -640,6 +642,6 @@ def _status_of(code: int) -> tuple[str, int]:
 
 
 @lru_cache(maxsize=256)
-def _content_type_of(mimetype: str | None) -> str | None:
+def content_type_of(mimetype: str | None) -> str | None:
     """*mimetype* with the charset that text needs."""
     return None if mimetype is None else get_content_type(mimetype, "utf-8")
