@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
 from threading import Lock
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from flask_embed.environ import text
@@ -44,6 +45,8 @@ class Mount:
     app: WSGIApplication
     #: what was mounted: that app, or the text that names it
     given: WSGIApplication | str
+    #: whether it is an object of a Python class: called by the name ``__call__`` it takes a shorter way
+    is_object: bool
 
 
 class DispatcherMiddleware(Gains):
@@ -89,6 +92,8 @@ class DispatcherMiddleware(Gains):
         inner["PATH_INFO"] = path[mount.length :]
         # For url_for: the mounts, and where they lie. A dispatcher around this one has left its own in that environ.
         inner["flask_embed.mounts"] = (table, environ)
+        if mount.is_object:
+            return mount.app.__call__(inner, start_response)  # type: ignore[operator,no-any-return]
         return mount.app(inner, start_response)
 
     @property
@@ -217,7 +222,8 @@ def _made(key: str, app: WSGIApplication | str, name: str | None = None) -> Moun
         called = app
     else:
         raise TypeError(f"what is to be mounted at {key!r} is no WSGI app: {app!r}")
-    return Mount(written, host, prefix, len(prefix), name or "", called, app)
+    is_object = isinstance(called.__call__, MethodType)  # type: ignore[operator]
+    return Mount(written, host, prefix, len(prefix), name or "", called, app, is_object)
 
 
 def _place(key: str) -> tuple[str, str]:
