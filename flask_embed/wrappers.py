@@ -50,6 +50,8 @@ _LEFT_BARE = re.compile(r"[\x1a-\x1f]")
 _ASCII = "".join(map(chr, range(128)))
 #: paths and queries that iri_to_uri() returns as they are, as most are that a view redirects to
 _URI = re.compile(r"/(?!/)[\w.~!$&'()*+,;=:@%/-]*(?:\?[\w.~!$&'()*+,;=:@%/?-]+)?", re.ASCII)
+#: the headers whose values are URLs
+_URLS = frozenset({"location", "content-location"})
 #: RFC 9112 section 4, status-line: three digits, a space, a reason.
 _STATUS = re.compile(r"[0-9]{3} [\t\x20-\x7e\x80-\xff]*")
 
@@ -393,21 +395,17 @@ class Response(WerkzeugResponse):
             self._sized = False
         self._headers: Headers | None = None
         if headers is not None:
-            self._headers = _headers_of(headers)
-            if self._content_type is not None or "content-type" not in self._headers:
-                self._set_type(self._headers)
-            if self._sized:
-                self._set_length(self._headers)
+            given = self._headers = _headers_of(headers)
+            for name, value in self._own_headers():
+                if name != "Content-Type" or self._content_type is not None or name not in given:
+                    given[name] = value
 
     @property
     def headers(self) -> Headers:
         """The :class:`~werkzeug.datastructures.Headers`; changes are sent."""
         headers = self._headers
         if headers is None:
-            headers = self._headers = Headers()
-            self._set_type(headers)
-            if self._sized:
-                self._set_length(headers)
+            headers = self._headers = _headers_of(self._own_headers())
         return headers
 
     @headers.setter
@@ -418,19 +416,18 @@ class Response(WerkzeugResponse):
         """Replace the body; text is encoded as UTF-8."""
         self.response = [value.encode() if isinstance(value, str) else bytes(value)]
         self._sized = True
-        if self._headers is not None:
-            self._set_length(self._headers)
+        if self._headers is not None and self.automatically_set_content_length:
+            self._headers["Content-Length"] = f"{self._length()}"
 
-    def _set_type(self, headers: Headers) -> None:
+    def _own_headers(self) -> list[tuple[str, str]]:
+        """What the body says by itself: its type, and its length if it was passed whole."""
         content_type = self._content_type
         if content_type is None:
             content_type = content_type_of(self.default_mimetype)
-        if content_type is not None:
-            headers["Content-Type"] = content_type
-
-    def _set_length(self, headers: Headers) -> None:
-        if self.automatically_set_content_length:
-            headers["Content-Length"] = str(self._length())
+        headers = [] if content_type is None else [("Content-Type", content_type)]
+        if self._sized and self.automatically_set_content_length:
+            headers.append(("Content-Length", f"{self._length()}"))
+        return headers
 
     def _length(self) -> int:
         """The bytes of a body that is whole."""
@@ -524,7 +521,7 @@ class Response(WerkzeugResponse):
                 if code < 200 or code == 204:
                     continue
                 has_length = True
-            elif kind in ("location", "content-location"):
+            elif kind in _URLS:
                 uri = value if _URI.fullmatch(value) is not None else iri_to_uri(value)
                 _check_value(name, uri)
                 if kind in urls:  # there can only be one: the last
@@ -596,8 +593,13 @@ def _headers_of(
         return given
     if type(given) is not list:
         return Headers(given)
+    pairs: list[tuple[str, str]] = []
+    for name, value in given:
+        if not (type(value) is str and value.isascii() and value.isprintable()):
+            return Headers(given)
+        pairs.append((name, value))
     headers = Headers()
-    headers[:] = given  # a list of pairs, taken over in one step
+    headers._list = pairs  # as add() would leave it, which looks at each value for a line break
     return headers
 
 
