@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
 from threading import Lock
-from types import MethodType
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from flask_embed.environ import text
@@ -222,7 +222,7 @@ def _made(key: str, app: WSGIApplication | str, name: str | None = None) -> Moun
         called = app
     else:
         raise TypeError(f"what is to be mounted at {key!r} is no WSGI app: {app!r}")
-    is_object = isinstance(called.__call__, MethodType)  # type: ignore[operator]
+    is_object = isinstance(type(called).__call__, FunctionType)
     return Mount(written, host, prefix, len(prefix), name or "", called, app, is_object)
 
 

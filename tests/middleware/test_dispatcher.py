@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from flask_embed.errors import LoadError, PrefixError
 from flask_embed.middleware import DispatcherMiddleware
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
@@ -65,6 +68,38 @@ def test_without_an_app_the_rest_is_a_404_that_names_no_mount() -> None:
         "nosniff",
     )
     assert client.head("/x").data == b""
+
+
+class Object:
+    """An app that is an object; its class is none."""
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return named("x")(environ, start_response)
+
+    method = __call__
+
+
+class Iterated:
+    """An app that is a class, as PEP 3333 has it: what it is called for is the body. Its objects can be called, too."""
+
+    def __init__(self, environ: WSGIEnvironment, start_response: StartResponse) -> None:
+        self._body = named("x")(environ, start_response)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._body)
+
+    @classmethod
+    def __call__(cls, *args: object) -> list[bytes]:
+        return [b"called"]
+
+
+@pytest.mark.parametrize(
+    "app",
+    [named("x"), Object(), Object().method, Iterated, functools.partial(named("x")), DispatcherMiddleware(named("x"))],
+    ids=["function", "object", "method", "class", "partial", "dispatcher"],
+)
+def test_whatever_can_be_called_is_an_app(app: WSGIApplication) -> None:
+    assert Client(DispatcherMiddleware(None, {"/app": app})).get("/app/y").text == "x /app|/y"
 
 
 @pytest.mark.parametrize("key", ["shop", "//shop", "/a b", "/../x", "/%61"])
