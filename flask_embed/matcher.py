@@ -110,9 +110,9 @@ class Edge:
         #: the last group of the pattern is the slash that ends the rule, and may be missing in the path
         self.optional_slash = part.optional_slash
         #: false for what is no match; None itself where every segment that is not empty is taken as it is
-        self.matches: Callable[[str], Any] | None = (
-            _MATCHES[part.source] if part.is_whole and part.source in _MATCHES else re.compile(part.source).match
-        )
+        self.matches: Callable[[str], Any] | None
+        kind = (part.source, part.takes_rest)
+        self.matches = _MATCHES[kind] if part.is_whole and kind in _MATCHES else re.compile(part.source).match
         #: characters that are looked at; more are no match (:func:`_longest`)
         self.longest = _longest(part.variables)
         self.node = Node()
@@ -168,11 +168,12 @@ def _digits(text: str) -> bool:
     return text.isascii() and text.isdecimal()
 
 
-#: what takes less time than the regular expressions that most variables have: the same, but for the empty segment
-_MATCHES: dict[str, Callable[[str], bool] | None] = {
-    rf"(?P<_0>{StringConverter(Map()).regex})\Z": None,
-    rf"(?P<_0>{PathConverter.regex})\Z": _no_slash_first,
-    rf"(?P<_0>{IntegerConverter.regex})\Z": _digits,
+#: what takes less time than the regular expressions of most variables that have a segment, or the rest, to themselves:
+#: by the expression and whether it takes the rest; the same, but for the empty segment
+_MATCHES: dict[tuple[str, bool], Callable[[str], bool] | None] = {
+    (rf"(?P<_0>{StringConverter(Map()).regex})\Z", False): None,
+    (rf"(?P<_0>{PathConverter.regex})\Z", True): _no_slash_first,
+    (rf"(?P<_0>{IntegerConverter.regex})\Z", False): _digits,
 }
 
 

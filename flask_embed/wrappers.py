@@ -358,7 +358,6 @@ class Response(WerkzeugResponse):
     """
 
     default_mimetype = "text/html"
-    direct_passthrough = False
 
     def __init__(
         self,

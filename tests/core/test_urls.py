@@ -233,3 +233,16 @@ def test_a_rule_is_compiled_for_building_once_for_all_threads() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(build, range(8))) == [[f"/{number}/7?more=x" for number in range(50)]] * 8
+
+
+def test_a_converter_of_ones_own_takes_what_its_expression_says_though_it_is_that_of_another() -> None:
+    class Slug(BaseConverter):
+        regex = "[^/]{1,}"  # it holds a slash, so werkzeug gives it the rest of the path to match
+
+    app = Flask(__name__)
+    app.url_map.converters["slug"] = Slug
+    app.add_url_rule("/blog/<slug:name>", "blog", view_func=lambda name: name)
+    client = app.test_client()
+
+    assert client.get("/blog/a").text == "a"
+    assert client.get("/blog/a/b").status_code == 404
