@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["LoadError", "PrefixError", "UsageError"]
+__all__ = ["LoadError", "PrefixError", "SettingWarning", "UsageError"]
 
 
 class PrefixError(ValueError):
     """A mount prefix that cannot be served, or that is taken; the text shows it and what to write instead."""
+
+
+class SettingWarning(UserWarning):
+    """A setting was assigned that no app has; the text names the one that may be meant, or what is here instead."""
 
 
 class UsageError(Exception):

@@ -185,9 +185,12 @@ def jsonify(*args: Any, **kwargs: Any) -> Response:
     return current_context().app.response_class(json_dumps(content), mimetype="application/json")
 
 
-def json_dumps(content: Any) -> str:
-    """JSON text, with dates as HTTP dates, Decimal and UUID as strings, and dataclasses as objects."""
-    return json.dumps(content, default=_json_default, separators=(",", ":"))
+def json_dumps(content: Any, **options: Any) -> str:
+    """JSON text, with dates as HTTP dates, Decimal and UUID as strings, and dataclasses as objects.
+
+    *options* as those of :func:`json.dumps`.
+    """
+    return json.dumps(content, **{"default": _json_default, "separators": (",", ":"), **options})
 
 
 def _json_default(value: Any) -> Any:

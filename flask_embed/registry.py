@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
+from functools import partial
 from importlib.util import find_spec
+from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from werkzeug.datastructures import ImmutableDict
+
+from flask_embed import hints
 from flask_embed.ctx import g, request, session
+from flask_embed.errors import SettingWarning
 from flask_embed.routing import LazyRule, Map
 from flask_embed.wrappers import Request, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import timedelta
+    from typing import Never
 
 __all__ = ["Registry"]
 
@@ -39,6 +47,42 @@ def _root_path(package_name: str) -> str:
             spec = None
         file = spec.origin if spec is not None and spec.has_location else None
     return os.path.dirname(os.path.abspath(file)) if file else os.getcwd()
+
+
+def _refuse_arguments(what: str, given: Iterable[str], instead: Mapping[str, str]) -> None:
+    """Raise TypeError if one of the arguments *given* to *what* is unknown here, and *instead* has a hint for it."""
+    for name in given:
+        if name in instead:
+            raise TypeError(f"{what} takes no argument {name!r}: {instead[name]}")
+    if what == "Flask" and given:
+        raise TypeError(f"Flask takes no argument {next(iter(given))!r}: package_name is the only one")
+
+
+def _refuse_async(function: Callable[..., Any]) -> None:
+    """Raise TypeError for a function that returns a coroutine or an asynchronous generator: nothing would await it."""
+    called = function.func if isinstance(function, partial) else function
+    for candidate in (called, getattr(type(called), "__call__", None)):  # noqa: B004 the method itself is wanted
+        if iscoroutinefunction(candidate) or isasyncgenfunction(candidate):
+            raise TypeError(f"{function!r} is async, and an app calls plain functions: write 'def' without 'async'")
+
+
+def _settings(classes: Iterable[type]) -> set[str]:
+    """The public attributes of *classes* that are no functions."""
+    return {
+        name
+        for cls in classes
+        for name, value in vars(cls).items()
+        if not name.startswith("_") and (isinstance(value, type) or not callable(value))
+    }
+
+
+def _warn_of_setting(name: str, known: set[str], *, guess: bool = True) -> None:
+    """Warn, once for each place in the source, that the setting *name* is none, if it is known which one is meant."""
+    if name.startswith("_") or name in known:
+        return
+    hint = hints.setting_hint(name, known, guess=guess)
+    if hint is not None:
+        warnings.warn(f"an app has no setting {name!r}: {hint}", SettingWarning, stacklevel=3)
 
 
 class Registry:
@@ -88,10 +132,15 @@ class Registry:
     max_form_parts: int = 1000
     #: bytes that a field of a multipart form may have, files apart; one of an urlencoded form, as many as the body
     max_form_memory_size: int | None = 500_000
-    #: options for the Jinja2 environment
-    jinja_options: dict[str, Any] = {"autoescape": True}  # noqa: RUF012 a documented default, copied when used
+    #: options for the Jinja2 environment, read when it is made. Each app has a copy of its own. Templates are escaped
+    #: unless ``autoescape`` stands here and says otherwise.
+    jinja_options: dict[str, Any] = ImmutableDict(autoescape=True)
 
-    def __init__(self, package_name: str) -> None:
+    def __init__(self, package_name: str, **unknown: Never) -> None:
+        _refuse_arguments("Flask", unknown, hints.CONSTRUCTOR)
+        self.jinja_options = {
+            option: list(value) if isinstance(value, list) else value for option, value in self.jinja_options.items()
+        }
         #: the debugger and the reloader for :meth:`run`; errors are raised instead of answered. Never in production.
         self.debug: bool = False
         #: the name of the module or package, as passed to the constructor
@@ -121,6 +170,26 @@ class Registry:
                 f"{self.static_path.rstrip('/')}/<path:filename>", "static", view_func=self.send_static_file
             )
 
+    if not TYPE_CHECKING:  # for a type checker an app has the attributes that it has
+
+        def __init_subclass__(cls, **options):
+            super().__init_subclass__(**options)
+            for name, value in vars(cls).items():
+                if not any(name in vars(base) for base in cls.__mro__[1:]):
+                    _warn_of_setting(name, _settings(cls.__mro__[1:]), guess=not callable(value))
+
+        def __getattr__(self, name):
+            if name in hints.APP:
+                text = f"{type(self).__name__!r} object has no attribute {name!r}: {hints.APP[name]}"
+                raise AttributeError(text, name=name, obj=self)
+            return super().__getattribute__(name)  # the usual error, or the one that a property has raised
+
+        def __setattr__(self, name, value):
+            # The constructor makes the map last: from then on all that is documented is there.
+            if "url_map" in self.__dict__ and name not in self.__dict__ and not hasattr(type(self), name):
+                _warn_of_setting(name, {*self.__dict__, *_settings(type(self).__mro__)})
+            super().__setattr__(name, value)
+
     def send_static_file(self, filename: str) -> Response:
         """The view of the endpoint ``static``: a file from the folder *static* next to the app."""
         from flask_embed.files import send_from_directory
@@ -143,6 +212,9 @@ class Registry:
         """
         if not rule.startswith("/") and endpoint is not None and endpoint.startswith("/"):
             rule, endpoint = endpoint, rule
+        _refuse_arguments("a rule", options, hints.RULE)
+        if view_func is not None:
+            _refuse_async(view_func)
         if endpoint is None:
             if view_func is None:
                 raise ValueError(f"the rule {rule!r} needs an endpoint or a view function")
@@ -213,6 +285,7 @@ class Registry:
             raise TypeError(f"{code!r} is neither a status code nor a class of exceptions")
 
         def register(function: F) -> F:
+            _refuse_async(function)
             self.error_handlers[code] = function
             return function
 
@@ -220,16 +293,19 @@ class Registry:
 
     def before_request(self, f: F) -> F:
         """Call *f* before each request; what it returns, unless that is None, is the response."""
+        _refuse_async(f)
         self.before_request_funcs.append(f)
         return f
 
     def after_request(self, f: F) -> F:
         """Call *f* with the response of each request; it returns that or another one."""
+        _refuse_async(f)
         self.after_request_funcs.append(f)
         return f
 
     def teardown_request(self, f: F) -> F:
         """Call *f* once at the end of each request, whatever failed, with the exception or None."""
+        _refuse_async(f)
         self.teardown_request_funcs.append(f)
         return f
 
@@ -238,15 +314,18 @@ class Registry:
 
         Runners do that, and :func:`flask_embed.lifespan.lifespan` for other servers. One that raises is logged.
         """
+        _refuse_async(f)
         self.startup_funcs.append(f)
         return f
 
     def on_shutdown(self, f: F) -> F:
         """Call *f* once in each worker, after its last request, on SIGTERM too; see :meth:`on_startup`."""
+        _refuse_async(f)
         self.shutdown_funcs.append(f)
         return f
 
     def context_processor(self, f: F) -> F:
         """Call *f* for each template that is rendered; it returns a dict of variables for it."""
+        _refuse_async(f)
         self.template_context_processors.append(f)
         return f

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment
+from jinja2 import Environment, Template
 from jinja2.utils import LRUCache
 
 from flask_embed import ctx
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from collections.abc import Iterable
+
+    from jinja2.environment import TemplateModule
+    from jinja2.runtime import Context
 
     from flask_embed.app import Flask
 
@@ -18,23 +21,58 @@ __all__ = ["create_environment", "render_template", "render_template_string"]
 
 
 def create_environment(app: Flask) -> Environment:
-    """The Jinja2 environment of *app*, with its options and its loader."""
-    from flask_embed.helpers import get_flashed_messages, url_for
+    """The Jinja2 environment of *app*, with its options and its loader. It escapes unless the options say otherwise."""
+    from flask_embed.helpers import get_flashed_messages, json_dumps, url_for
 
-    environment = Environment(loader=app.create_jinja_loader(), **app.jinja_options)  # noqa: S701 autoescape is an option
-    environment.globals.update(url_for=url_for, get_flashed_messages=get_flashed_messages)
+    options = {"autoescape": True, "loader": app.create_jinja_loader(), **app.jinja_options}
+    environment = Environment(**options)  # noqa: S701 autoescape is among the options
+    environment.template_class = _Template
+    environment.globals.update(
+        url_for=url_for,
+        get_flashed_messages=get_flashed_messages,
+        request=ctx.request,
+        session=ctx.session,
+        g=ctx.g,
+    )
+    environment.policies["json.dumps_function"] = json_dumps
+    environment.policies["json.dumps_kwargs"] = {}  # sorting fails for keys of several types, which jsonify takes
     return environment
 
 
-def render_template(template_name: str, **context: Any) -> str:
+class _Template(Template):
+    """A template whose macros are made anew for each template that imports them.
+
+    Jinja2 keeps the module of an imported template. What its top level has read of ``request``, ``session`` or ``g``
+    (``{% set user = session.user %}``) would be shown to every visitor after the first one.
+    """
+
+    def _get_default_module(self, ctx: Context | None = None) -> TemplateModule:
+        if self.environment.is_async:
+            return super()._get_default_module(ctx)  # an error, which says so
+        return self.make_module(self._passed_on(ctx))
+
+    async def _get_default_module_async(self, ctx: Context | None = None) -> TemplateModule:
+        return await self.make_module_async(self._passed_on(ctx))
+
+    def _passed_on(self, ctx: Context | None) -> dict[str, Any]:
+        """The globals that the importing template has beyond those of the environment."""
+        return {} if ctx is None else {name: ctx.parent[name] for name in ctx.globals_keys - self.globals.keys()}
+
+
+def render_template(template_name: str | Iterable[str], **context: Any) -> str:
     """The text of a template from the app's *templates* folder, rendered with *context*.
 
-    Raises :exc:`jinja2.TemplateNotFound`; needs a request, as ``request`` and ``url_for`` do::
+    Of a list of names the first template that exists is taken. Raises :exc:`jinja2.TemplateNotFound`. Needs a request,
+    as ``request`` and ``url_for`` do::
 
         return render_template("hello.html", name=name)
+        return render_template([f"themes/{theme}/hello.html", "hello.html"], name=name)
     """
     app = ctx.current_context().app
-    return _render(app, app.jinja_env.get_template(template_name), context)
+    environment = app.jinja_env
+    if isinstance(template_name, str):
+        return _render(app, environment.get_template(template_name), context)
+    return _render(app, environment.select_template(template_name), context)
 
 
 def render_template_string(source: str, **context: Any) -> str:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import json
 import weakref
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 from jinja2 import DictLoader, TemplateNotFound, TemplateSyntaxError
 
-from flask_embed import Flask, escape, flash, g, render_template, render_template_string, session
+from flask_embed import Flask, Markup, escape, flash, g, jsonify, render_template, render_template_string, session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,6 +87,140 @@ def test_the_loader_and_the_options_can_be_replaced() -> None:
         assert render_template("a.html", x="<") == "&lt;"
         assert render_template_string("{{ 'x'|shout }}") == "X"
     assert app.jinja_env is app.jinja_env
+
+
+# Options
+
+
+def _shown(app: Flask) -> str:
+    with app.test_request_context():
+        return render_template_string("{{ x }}", x="<")
+
+
+@pytest.mark.parametrize("options", [{}, {"trim_blocks": True}, {"extensions": ["jinja2.ext.do"]}], ids=repr)
+@pytest.mark.parametrize("how", ["class", "assigned", "changed"])
+def test_options_without_a_word_on_escaping_leave_it_on(how: str, options: dict[str, Any], app: Flask) -> None:
+    if how == "class":
+        app = type("Own", (Flask,), {"jinja_options": options})(__name__)
+    elif how == "assigned":
+        app.jinja_options = options
+    else:
+        del app.jinja_options["autoescape"]
+        app.jinja_options.update(options)
+
+    assert _shown(app) == "&lt;"
+
+
+def test_escaping_is_switched_off_by_name(app: Flask) -> None:
+    app.jinja_options = {"autoescape": False}
+    assert _shown(app) == "<"
+
+
+def test_the_options_of_one_app_are_none_of_another_s() -> None:
+    class Own(Flask):
+        jinja_options = {"extensions": ["jinja2.ext.do"]}  # noqa: RUF012
+
+    for kind in (Flask, Own):
+        one, other = kind("one"), kind("other")
+        one.jinja_options["autoescape"] = False
+        one.jinja_options["trim_blocks"] = True
+        one.jinja_options.setdefault("extensions", []).append("jinja2.ext.loopcontrols")
+        assert (_shown(one), _shown(other), _shown(kind("later"))) == ("<", "&lt;", "&lt;")
+        assert not other.jinja_env.trim_blocks
+        assert "loopcontrols" not in f"{other.jinja_env.extensions}"
+    with pytest.raises(TypeError):
+        Flask.jinja_options["autoescape"] = False
+
+
+def test_a_loader_may_stand_among_the_options(app: Flask) -> None:
+    app.jinja_options["loader"] = DictLoader({"own.html": "{{ '<' }}"})
+    with app.test_request_context():
+        assert render_template("own.html") == "&lt;"
+
+
+# What templates and the macros that they import see
+
+
+MACROS = """\
+{% set first = session.user %}
+{% macro nav() %}{{ request.path }} {{ session.user }} {{ g.theme }} {{ first }}{% endmacro %}
+"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% from 'm.html' import nav %}{{ nav() }}",
+        "{% import 'm.html' as m %}{{ m.nav() }}",
+        "{% from 'm.html' import nav with context %}{{ nav() }}",
+        "{{ env.get_template('m.html').module.nav() }}",
+    ],
+)
+def test_imported_macros_see_the_request_of_each_visitor(app: Flask, tmp_path: Path, source: str) -> None:
+    (tmp_path / "templates" / "m.html").write_text(MACROS)
+    app.jinja_env.globals["env"] = app.jinja_env
+
+    for user in ("ada", "grace"):
+        with app.test_request_context(f"/{user}"):
+            session["user"], g.theme = user, "dark"
+            assert render_template_string(source) == f"/{user} {user} dark {user}"
+
+
+def test_an_asynchronous_environment_imports_as_well(app: Flask, tmp_path: Path) -> None:
+    (tmp_path / "templates" / "m.html").write_text(MACROS)
+    app.jinja_options["enable_async"] = True
+    with app.test_request_context("/a"):
+        source = "{% from 'm.html' import nav %}{{ nav() }}"
+        assert asyncio.run(app.jinja_env.from_string(source).render_async()) == "/a   "
+        with pytest.raises(RuntimeError, match="async"):
+            app.jinja_env.get_template("m.html").module  # noqa: B018
+
+
+def test_without_the_first_processor_templates_have_their_names_all_the_same(app: Flask) -> None:
+    app.template_context_processors.clear()
+    with app.test_request_context("/a"):
+        assert render_template_string("{{ request.path }}{{ session.user }}{{ g.get('x', 1) }}") == "/a1"
+
+
+def test_the_later_processor_wins_and_a_view_s_value_beats_all(app: Flask) -> None:
+    app.context_processor(lambda: {"a": "first", "b": "first", "c": "first", "g": "own"})
+    app.context_processor(lambda: {"b": "second", "c": "second"})
+    with app.test_request_context():
+        assert render_template_string("{{ a }} {{ b }} {{ c }} {{ g }}", c="view") == "first second view own"
+
+
+def test_tojson_takes_what_jsonify_takes(app: Flask) -> None:
+    @dataclass
+    class Point:
+        x: int
+
+    value = {
+        "day": date(2026, 5, 4),
+        "price": Decimal("1.10"),
+        "id": UUID(int=0),
+        "at": Point(1),
+        "raw": Markup("<b>"),
+        1: None,
+    }
+    with app.test_request_context():
+        text = render_template_string("<script>var v = {{ value|tojson }};</script>", value=value)
+        expected = jsonify(value).get_json()
+    assert "<b>" not in text
+    assert json.loads(text.removeprefix("<script>var v = ").removesuffix(";</script>")) == expected
+
+
+def test_of_several_names_the_first_template_there_is_is_taken(app: Flask, tmp_path: Path) -> None:
+    (tmp_path / "templates" / "plain.html").write_text("{{ '<' }}")
+    with app.test_request_context():
+        for names in (
+            ["theme/none.html", "plain.html"],
+            ("plain.html", "none.html"),
+            iter(["../secret.html", "plain.html"]),
+        ):
+            assert render_template(names) == "&lt;"
+        for names in (["none.html", "../secret.html"], []):
+            with pytest.raises(TemplateNotFound):
+                render_template(names)
 
 
 def test_rendering_needs_a_request(app: Flask) -> None:
