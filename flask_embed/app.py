@@ -9,8 +9,14 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
-from werkzeug.datastructures import Headers
-from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError, MethodNotAllowed, SecurityError
+from werkzeug.exceptions import (
+    BadRequest,
+    BadRequestKeyError,
+    HTTPException,
+    InternalServerError,
+    MethodNotAllowed,
+    SecurityError,
+)
 from werkzeug.routing import BuildError, RequestRedirect
 from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -27,7 +33,7 @@ from flask_embed.environ import (
 )
 from flask_embed.registry import Registry
 from flask_embed.routing import subdomain_of
-from flask_embed.wrappers import vary_on_cookie
+from flask_embed.wrappers import replace_headers, vary_on_cookie
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -72,7 +78,11 @@ class Flask(Registry):
         """
         with self.request_context(environ) as context:
             try:
-                self.check_request()
+                try:
+                    self.check_request()
+                except Exception:
+                    context.is_refused = True
+                    raise
                 rv = self.preprocess_request()
                 if rv is None:
                     rv = self.dispatch_request()
@@ -102,7 +112,10 @@ class Flask(Registry):
         return RequestContext(self, environ)
 
     def check_request(self) -> None:
-        """Refuse a request whose Host or SCRIPT_NAME must not get into a URL, or whose Host is not trusted."""
+        """Refuse a request whose Host or SCRIPT_NAME must not get into a URL, or whose Host is not trusted.
+
+        Neither before_request nor after_request functions are called for it: the latter may use what the former open.
+        """
         context = bound_context()
         environ = context.environ
         fault = front_fault(environ.get("HTTP_HOST", ""), environ.get("SCRIPT_NAME", ""))
@@ -171,6 +184,8 @@ class Flask(Registry):
             return response_class(json_dumps(rv), mimetype="application/json")
         environ = current_context().environ
         if isinstance(rv, HTTPException):
+            if rv.response is None and rv.code is None:
+                raise TypeError(f"{rv!r} has neither a status code nor a response: it would be sent as a success")
             if rv.response is None and type(rv).get_response is HTTPException.get_response:
                 return response_class(rv.get_body(environ), rv.code, rv.get_headers(environ))
             rv = rv.get_response(environ)
@@ -187,14 +202,14 @@ class Flask(Registry):
         if len(rv) > 3:
             return self.response_class(*rv)
         body, status, headers = (*rv, None, None)[:3]
-        if isinstance(status, dict | list | tuple | Headers):
+        if status is not None and not isinstance(status, int | str):
             status, headers = None, status
         response = self.make_response("" if body is None else body)
         try:
             if status is not None:
                 response.status = status
             if headers is not None:
-                response.headers.update(headers)
+                replace_headers(response.headers, headers)
         except Exception:
             response.close()
             raise
@@ -208,6 +223,8 @@ class Flask(Registry):
         context = bound_context()
         functions = self.after_request_funcs
         if functions or context.after_this_request is not None:
+            if context.is_refused:
+                functions = []
             for function in [*(context.after_this_request or ()), *reversed(functions)]:
                 try:
                     response = self._response_of(function, response)
@@ -241,35 +258,54 @@ class Flask(Registry):
             return error
         if isinstance(error, MethodNotAllowed) and current_context().environ["REQUEST_METHOD"] == "OPTIONS":
             return self.response_class(headers={"Allow": ", ".join(error.valid_methods or ())})
-        handler = self._handler_for(error)
-        if handler is not None:
-            return _ask(handler, error)
         if isinstance(error, HTTPException):
-            return error
-        return self.handle_exception(error)
+            if error.response is not None:
+                return error  # of abort(response): the answer is there already
+            if error.code is None:
+                # It is a fault of the app, and not an answer: a handler for all HTTP errors would send no error status.
+                classes = type(error).__mro__
+                handler = self._handler_for(*classes[: classes.index(HTTPException)])
+                return self.handle_exception(error) if handler is None else _ask(handler, error)
+            if self.debug and isinstance(error, BadRequestKeyError):
+                self._name_missing_key(error)
+            handler = self._handler_for(error.code, *type(error).__mro__)
+            return error if handler is None else _ask(handler, error)
+        handler = self._handler_for(*type(error).__mro__)
+        return self.handle_exception(error) if handler is None else _ask(handler, error)
 
-    def _handler_for(self, error: Exception) -> Callable[..., Any] | None:
-        """The handler for an error's status code, or for the nearest of its classes, unless it has failed before."""
+    def _handler_for(self, *keys: int | type) -> Callable[..., Any] | None:
+        """The handler for the first of *keys*, status codes or classes, that has one which has not failed before."""
         handlers: dict[Any, Callable[..., Any]] = self.error_handlers
-        if not handlers:
-            return None
-        for key in (error.code if isinstance(error, HTTPException) else None, *type(error).__mro__):
-            handler = handlers.get(key)
-            if handler is not None and handler not in current_context().asked_handlers:
-                return handler
+        if handlers:
+            for key in keys:
+                handler = handlers.get(key)
+                if handler is not None and handler not in current_context().asked_handlers:
+                    return handler
         return None
 
     def handle_exception(self, error: Exception) -> Any:
-        """Answer an exception that has no handler: logged, and the 500 handler's value; raised in debug."""
-        context = current_context()
-        context.error = error
+        """Answer an exception that has no handler of its own: logged and answered with 500; raised in debug.
+
+        The handler for 500 gets the exception; that for InternalServerError or HTTPException, where there is none for
+        500, gets an InternalServerError whose ``original_exception`` it is.
+        """
+        current_context().error = error
         if self.debug:
             raise error
         self.log_exception(error)
-        handler = self.error_handlers.get(500)
-        if handler is None or handler in context.asked_handlers:
-            return InternalServerError()
-        return _ask(handler, error)
+        handler = self._handler_for(500)
+        if handler is not None:
+            return _ask(handler, error)
+        answer = InternalServerError(original_exception=error)
+        handler = self._handler_for(InternalServerError, HTTPException)
+        return answer if handler is None else _ask(handler, answer)
+
+    def _name_missing_key(self, error: BadRequestKeyError) -> None:
+        """Say which key a view has looked for in vain: in the log, and to the debugger's only visitor on the page."""
+        key = error.args[0] if error.args else None
+        self.logger.warning("Bad request: there is no %r in the form, the query or the files of this request", key)
+        if "werkzeug.debug.preserve_context" in current_context().environ:
+            error.show_exception = True
 
     def log_exception(self, error: Exception) -> None:
         """Write the traceback of *error* to the log; neither query string nor headers, which may be secret."""
@@ -281,9 +317,9 @@ class Flask(Registry):
         """The response to *error*. What its handler raises is answered too, at the last with a bare 500."""
         try:
             return self.make_response(self.handle_error(error))
-        except HTTPException as raised:
-            return self.make_response(raised)
         except Exception as raised:
+            if isinstance(raised, HTTPException) and (raised.code is not None or raised.response is not None):
+                return self.make_response(raised)
             if self.debug:
                 raise
             current_context().error = raised
@@ -401,10 +437,14 @@ class Flask(Registry):
         return create_environment(self)
 
     def update_template_context(self, context: dict[str, Any]) -> None:
-        """Add what the context processors return to *context*, in place; what is in it already stays."""
+        """Add what the context processors return to *context*, in place.
+
+        Of several processors the later one wins; what *context* holds already, the view's own values, wins over all.
+        """
+        own = context.copy()
         for processor in self.template_context_processors:
-            for name, value in processor().items():
-                context.setdefault(name, value)
+            context.update(processor())
+        context.update(own)
 
     # Outside of a server
 

@@ -108,6 +108,8 @@ class RequestContext:
     flashes: list[tuple[str, str]] | None = None
     #: error handlers that were asked in this request and have not answered
     asked_handlers: tuple[Callable[..., Any], ...] = ()
+    #: whether the request was refused before any function of the app was called
+    is_refused = False
     #: whether anything but the framework has asked for the session
     session_touched = False
 

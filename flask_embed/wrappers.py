@@ -602,6 +602,14 @@ def _headers_of(
     return headers
 
 
+def replace_headers(headers: Headers, given: Mapping[str, str | Iterable[str]] | Iterable[tuple[str, str]]) -> None:
+    """Put *given* in the place of the headers of the same names; of a name that is given several times, all."""
+    added = Headers(given)
+    for name in {name.lower() for name, _ in added}:
+        headers.remove(name)
+    headers.extend(added)
+
+
 def _check_header(name: str, value: str) -> None:
     """ValueError for what a header cannot hold."""
     _kind_of(name)

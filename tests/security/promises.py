@@ -150,4 +150,7 @@ PROMISES = {
     158: "no runner serves one",
     159: "and ten wrong PINs lock it",
     160: "a scheme is http or https",
+    # The second review
+    161: "an app's templates are escaped unless its own options say otherwise by name",
+    162: "a response that refuses is sent as it is, whatever handlers there are",
 }

@@ -7,11 +7,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, HTTPException
 
 from flask_embed import (
     Flask,
     Markup,
+    Response,
     abort,
     escape,
     flash,
@@ -159,6 +160,36 @@ def test_row_101_options_that_say_nothing_of_it_do_not_turn_it_off(tmp_path: Pat
     app.add_url_rule("/", "index", lambda: render_template_string("{{ value }}", value=SCRIPT))
 
     absent("<script", call(app).text)
+
+
+@pytest.mark.parametrize("options", [{}, {"trim_blocks": True}, {"line_comment_prefix": "##"}], ids=repr)
+def test_row_161_options_without_autoescape_leave_it_on(options: dict[str, Any]) -> None:
+    for app in (type("Own", (Flask,), {"jinja_options": options})("own"), Flask("assigned")):
+        app.jinja_options = options
+        app.add_url_rule("/", "index", lambda: render_template_string("{{ value }}", value=SCRIPT))
+
+        absent("<script", call(app).text)
+
+
+def test_row_161_one_app_changes_no_other_s_options() -> None:
+    careless, other = Flask("careless"), Flask("other")
+    careless.jinja_options["autoescape"] = False
+    for app in (careless, other):
+        app.add_url_rule("/", "index", lambda: render_template_string("{{ value }}", value=SCRIPT))
+
+    present("<script", call(careless).text)
+    absent("<script", call(other).text)
+
+
+@pytest.mark.parametrize("kind", [HTTPException, Exception])
+def test_row_162_a_refusal_that_is_a_response_is_sent_whatever_handlers_there_are(kind: type[Exception]) -> None:
+    app = Flask("app")
+    app.errorhandler(kind)(lambda error: ({"error": error.name}, error.code))
+    app.add_url_rule("/", "index", lambda: abort(Response("members only", 403)))
+    app.add_url_rule("/login", "login", lambda: abort(redirect("/elsewhere")))
+
+    equal((call(app).status, call(app).text), (403, "members only"))
+    equal(call(app, PATH_INFO="/login").status, 302)
 
 
 def flashing(*flashed: str) -> str:
