@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flask_embed.adapters.targets import merge_slashes, resolve_dots, target_path
-from flask_embed.middleware.prefix import below, normalize_prefix
+from flask_embed.middleware.prefix import below, normalize_prefix, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,9 +28,11 @@ class CGIRootFix:
 
     The environ is judged by REQUEST_URI, read as lighttpd reads it: decoded, slashes merged, dot segments resolved.
     If SCRIPT_NAME and PATH_INFO together spell that path, or PATH_INFO alone or below *app_root*, the split is made
-    anew; a PATH_INFO that flup has invented does not count. If none does (the path was rewritten to another one), or
-    if the path is not below *app_root*, the environ stays as it is; so does one that is right already. Where there is
-    no REQUEST_URI, SCRIPT_NAME and PATH_INFO together are the path. The version of lighttpd plays no part::
+    anew; a PATH_INFO that flup has invented does not count. If none does, the path was rewritten to another one: then
+    the environ stays as it is if SCRIPT_NAME is *app_root*, or if that is the root. An environ that is right already
+    stays as it is. All else is not below *app_root*, and answered 404: no app is called with a SCRIPT_NAME that the
+    client has chosen. Where there is no REQUEST_URI, SCRIPT_NAME and PATH_INFO together are the path. The version of
+    lighttpd plays no part::
 
         application = CGIRootFix(app, app_root="/shop")
     """
@@ -45,6 +47,8 @@ class CGIRootFix:
         root = self.app_root
         path = _path(environ, root)
         rest = None if path is None else below(path, root)
+        if rest is None and root and (path is not None or environ.get("SCRIPT_NAME", "") != root):
+            return not_found(environ, start_response)
         if rest is not None and (environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")) != (root, rest):
             environ = environ.copy()
             environ["SCRIPT_NAME"] = root

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flask_embed.adapters.targets import merge_slashes, resolve_dots, target_path
 from flask_embed.environ import escape_controls
-from flask_embed.middleware.prefix import below, normalize_prefix
+from flask_embed.middleware.prefix import below, normalize_prefix, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,8 +25,9 @@ class PathInfoFromRequestUriFix:
     For an nginx that sends PATH_INFO without its slash or still percent-encoded, and for a front that puts the whole
     path into SCRIPT_NAME: nginx with nothing but its ``fastcgi_params``, Apache's mod_proxy_fcgi and mod_proxy_scgi.
     For those *script_name* has to be given: the prefix that the front serves the app at, as people read it
-    (``"/shop"``, ``"/"``). One that cannot be a prefix is a :exc:`~flask_embed.errors.PrefixError`. Without it
-    SCRIPT_NAME stays the front's.
+    (``"/shop"``, ``"/"``). One that cannot be a prefix is a :exc:`~flask_embed.errors.PrefixError`. What does not lie
+    below it is answered 404, with one line in the log: no app is called with a SCRIPT_NAME that the client has chosen.
+    Without *script_name* SCRIPT_NAME stays the front's.
 
     The path of REQUEST_URI is decoded, its dot segments are resolved, and what lies below SCRIPT_NAME is PATH_INFO.
     Slashes are given to the app as the client sent them, also where the front has merged them: ``/shop//x`` gives
@@ -53,6 +54,10 @@ class PathInfoFromRequestUriFix:
         script_name = told_script_name if self.script_name is None else self.script_name
         path = _path(environ.get("REQUEST_URI", ""))
         path_info = None if path is None else below(path, script_name)
+        # With the prefix given, what is not below it is not the app's, and a SCRIPT_NAME from outside is not believed.
+        if path_info is None and self.script_name is not None and (path is not None or told_script_name != script_name):
+            self._tell_refused(environ)
+            return not_found(environ, start_response)
         if path_info is None or (self.script_name is None and not path_info and told_path_info):
             self._tell(environ, script_name)
         elif (told_script_name, told_path_info) != (script_name, path_info):
@@ -60,6 +65,18 @@ class PathInfoFromRequestUriFix:
             environ["SCRIPT_NAME"] = script_name
             environ["PATH_INFO"] = path_info
         return self.app(environ, start_response)
+
+    def _tell_refused(self, environ: WSGIEnvironment) -> None:
+        if self._told:
+            return
+        self._told = True
+        _logger.warning(
+            "REQUEST_URI, with the path %r, does not lie below the prefix %r that the fixer was given: the answer is "
+            "404. Let the front pass on what lies below that prefix, with REQUEST_URI, or give the fixer another one "
+            "(--script-name, in Python script_name). Other such requests are not logged.",
+            escape_controls(target_path(environ.get("REQUEST_URI", "")) or ""),
+            escape_controls(self.script_name or "/"),
+        )
 
     def _tell(self, environ: WSGIEnvironment, script_name: str) -> None:
         if self._told:
@@ -69,14 +86,15 @@ class PathInfoFromRequestUriFix:
         if not target:
             _logger.warning(
                 "There is no REQUEST_URI to make PATH_INFO from, so it stays as the front set it. Let the front send "
-                "one (nginx: fastcgi_param REQUEST_URI $request_uri;), or leave this fixer out; pass script_name=... "
-                "if SCRIPT_NAME is wrong too. Other such requests are not logged."
+                "one (nginx: fastcgi_param REQUEST_URI $request_uri;), or leave this fixer out; give it the prefix "
+                "(--script-name, in Python script_name) if SCRIPT_NAME is wrong too. Other such requests are not "
+                "logged."
             )
             return
         _logger.warning(
             "REQUEST_URI, with the path %r, does not tell which PATH_INFO belongs to the SCRIPT_NAME %r, so both stay "
-            "as the front set them. Pass script_name=... with the prefix that the front serves the app at. "
-            "Other such requests are not logged.",
+            "as the front set them. Give the prefix that the front serves the app at (--script-name, in Python "
+            "script_name). Other such requests are not logged.",
             # neither the query nor the user of an absolute-form target, which may hold secrets
             escape_controls(target_path(target) or ""),
             escape_controls(script_name),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import BuildError, RequestRedirect, Rule, RuleFactory, ValidationError
@@ -90,8 +90,11 @@ class Map(WerkzeugMap):
         """
         matcher = self._compiled or self._compile()
         path = environ.get("PATH_INFO", "")
-        if not path and not environ.get("SCRIPT_NAME", "").strip("/"):
-            path = "/"  # the root of a host has no other spelling: nothing to redirect to (RFC 9110, 4.2.3)
+        if not path:
+            script_name = environ.get("SCRIPT_NAME", "")
+            # The root of a host has no other spelling (RFC 9110, 4.2.3), and "/shop/" is what a redirect would lead to.
+            if not script_name or script_name.endswith("/"):
+                path = "/"
         domain = ""
         if matcher.has_subdomains and server_name:
             domain = subdomain_of(request_host(environ), server_name)
@@ -99,7 +102,10 @@ class Map(WerkzeugMap):
         try:
             leaf, values = matcher.match(path, method, domain)
         except SlashRequired:
-            raise RequestRedirect(self._redirect_url(environ, url_quote(text(path)) + "/")) from None
+            url = self._redirect_url(environ, url_quote(text(path)) + "/")
+            if not _is_asked_for(url, environ):
+                raise (RequestRedirect if path else MountRedirect)(url) from None
+            leaf, values = matcher.match(path + "/", method, domain)  # a front has taken the slash off
         if leaf.redirects:
             self._redirect(leaf.rule, values, environ, server_name, domain)
         return leaf.rule, values
@@ -130,6 +136,8 @@ class Map(WerkzeugMap):
         parts = urlsplit(target)
         if not parts.netloc and parts.path == url_quote(text(environ.get("PATH_INFO", ""))):
             return  # to itself: no other rule can say it
+        if not parts.netloc and _is_asked_for(self._redirect_url(environ, parts.path), environ):
+            return
         if rule.redirect_to is not None and parts.netloc:
             raise RequestRedirect(target)
         host = f"{scheme}://{parts.netloc}" if parts.netloc else ""  # another subdomain of ours
@@ -164,6 +172,21 @@ class Map(WerkzeugMap):
         asked = quote(environ.get("QUERY_STRING", "").encode("latin-1", "replace"), safe="!$&'()*+,/:;=?@%")
         query = "&".join(filter(None, (query, asked)))
         return path_only(prefix + path) + (f"?{query}" if query else "") + (f"#{fragment}" if fragment else "")
+
+
+class MountRedirect(RequestRedirect):
+    """The redirect from ``/shop`` to ``/shop/``, where an app is mounted.
+
+    Browsers keep a 308 for good, and where a mount is may change tomorrow.
+    """
+
+    code = 307
+
+
+def _is_asked_for(url: str, environ: WSGIEnvironment) -> bool:
+    """Whether *url*, path-only, is the one that the client has asked for: a redirect to it would never end."""
+    target: str = environ.get("REQUEST_URI", "")
+    return bool(target) and unquote(target.partition("?")[0]) == unquote(url.partition("?")[0])
 
 
 class LazyRule(Rule):

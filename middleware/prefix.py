@@ -123,7 +123,8 @@ class PrefixMiddleware:
         it sends the whole path. The prefix moves from PATH_INFO to SCRIPT_NAME; a path outside of it is a 404,
         and one line in the log says which contract was broken.
     ``"stripped"``
-        it has taken the prefix off already. Only SCRIPT_NAME is set.
+        it has taken the prefix off already. Only SCRIPT_NAME is set; a path that begins with the prefix all the same
+        is logged once.
 
     An outer SCRIPT_NAME stays in front; the caller's environ is not changed::
 
@@ -146,14 +147,26 @@ class PrefixMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
-        rest = path if self.mode == "stripped" else below(path, self.prefix)
+        rest = below(path, self.prefix)
+        if self.mode == "stripped":
+            if rest is not None and self.prefix and not self._told:
+                self._told = True
+                _logger.warning(
+                    "The path %r begins with the prefix %r, which the front is expected to take off. If it sends the "
+                    "whole path, use --prefix in place of --script-name (in Python the mode 'verbatim'). Other such "
+                    "paths are not logged.",
+                    readable(path),
+                    readable(self.prefix),
+                )
+            rest = path
         if rest is not None:
             return self.app(moved_below(environ, self.prefix, rest), start_response)
         if not self._told:
             self._told = True
             _logger.warning(
                 "The path %r is not below the prefix %r. The front is expected to send the whole path (verbatim); "
-                "if it takes the prefix off, use the mode 'stripped'. Other such paths are not logged.",
+                "if it takes the prefix off, use --script-name in place of --prefix (in Python the mode 'stripped'). "
+                "Other such paths are not logged.",
                 readable(path),
                 readable(self.prefix),
             )

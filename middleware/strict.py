@@ -25,6 +25,13 @@ _logger = logging.getLogger("flask_embed.middleware")
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,20}")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _LINE_BREAK = re.compile(r"[\x00\r\n]")
+#: What a client can choose. The rest is the server's own: Apache's SERVER_SIGNATURE ends with a line break, the
+#: certificates of SSL_* have many.
+_CHOSEN = re.compile(
+    r"PATH_INFO|SCRIPT_NAME|QUERY_STRING|SERVER_(?:NAME|PORT|PROTOCOL)|(?:REQUEST|REMOTE|CONTENT|HTTP)_.*", re.DOTALL
+)
+#: RFC 3986 section 3.3: what fronts and browsers resolve
+_DOT_SEGMENT = re.compile(r"/\.\.?(?:/|\Z)")
 _KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
@@ -32,13 +39,15 @@ class StrictEnviron:
     """Pass on to *app* what is a request; answer a plain 400 to what is none, and log why in one line.
 
     Refused are: a method that is no token of up to 20 characters; a SCRIPT_NAME or PATH_INFO that is neither empty nor
-    begins with a slash; a SCRIPT_NAME that a browser could read as a host, or with a segment of dots; a CONTENT_LENGTH
-    that is no number of up to 18 digits; a Host that is none, or two; any of these or a QUERY_STRING that is no str; a
-    line break, a NUL or a character that stands for no byte (PEP 3333) in any string of the request (not in ``SSL_*``:
-    certificates have lines); another scheme than http and https; a command for Werkzeug's debugger, which nobody has
-    meant to be there (``?__debugger__=yes``, CVE-2024-34069). HTTP_PROXY, which libraries take for a setting of their
-    own, is left out (CVE-2016-5385), and so is a slash at the end of SCRIPT_NAME: the root is ``""`` and not ``"/"``
-    (PEP 3333), which would make a mount below it ``//shop``. Every runner puts it around what it serves::
+    begins with a slash; either of them with a ``.`` or ``..`` segment, which a front resolves before it judges a path
+    and a mount does not; a SCRIPT_NAME that a browser could read as a host; a CONTENT_LENGTH that is no number of up to
+    18 digits; a Host that is none, or two; any of these or a QUERY_STRING that is no str; a line break, a NUL or a
+    character that stands for no byte (PEP 3333) in any variable that a client can choose; another scheme than http and
+    https; a command for Werkzeug's debugger, which nobody has meant to be there (``?__debugger__=yes``,
+    CVE-2024-34069). HTTP_PROXY, which libraries take for a setting of their own, is left out (CVE-2016-5385). A slash
+    at the end of SCRIPT_NAME is left out as well: the root is ``""`` and not ``"/"`` (PEP 3333), which would make a
+    mount below it ``//shop``; an empty PATH_INFO behind it becomes ``"/"``. Every runner puts it around what it
+    serves::
 
         application = StrictEnviron(DispatcherMiddleware(site, {"/blog": blog}))
     """
@@ -58,6 +67,7 @@ class StrictEnviron:
             environ.pop("HTTP_PROXY", None)
             if script_name.endswith("/"):
                 environ["SCRIPT_NAME"] = script_name.rstrip("/")
+                environ["PATH_INFO"] = environ.get("PATH_INFO") or "/"  # the two still spell the URL
         return self.app(environ, start_response)
 
 
@@ -72,6 +82,8 @@ def environ_fault(environ: WSGIEnvironment) -> str | None:
         return "the method is no token"
     if path and path[0] != "/":
         return "PATH_INFO does not begin with a slash"
+    if "/." in path and _DOT_SEGMENT.search(path) is not None:
+        return "there is a segment of dots in PATH_INFO"
     fault = front_fault(host, script_name)
     if fault is not None:
         return fault
@@ -85,7 +97,7 @@ def environ_fault(environ: WSGIEnvironment) -> str | None:
     values = "".join([value for value in environ.values() if type(value) is str])
     if "\n" in values or "\r" in values or "\0" in values or not _is_made_of_bytes(values):
         for key, value in environ.items():
-            if type(value) is str and not key.startswith("SSL_"):
+            if type(value) is str and _CHOSEN.fullmatch(key) is not None:
                 if _LINE_BREAK.search(value) is not None:
                     return f"there is a line break or NUL in {readable(key)}"
                 if not _is_made_of_bytes(value):
