@@ -325,6 +325,11 @@ class _Removal:
         if _Request.running(self.db_session.registry) is None:
             _remove(self.db_session)
 
+    def is_due(self) -> bool:
+        """Whether a test has opened a session in a context that was kept after its end."""
+        registry = self.db_session.registry
+        return isinstance(registry, _RequestRegistry) and _Request.running(registry) is None and registry.has()
+
 
 class _RequestRegistry(ScopedRegistry[S]):
     """The sessions of the requests that run, and of threads and greenlets outside of requests.

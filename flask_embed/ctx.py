@@ -6,6 +6,8 @@ What a request does not touch is not made: the request object, the session and `
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -39,10 +41,32 @@ _UNBOUND = (
 )
 
 
+def _ident_of_greenlet() -> int:
+    """What tells apart the greenlets of a thread, where nothing has patched get_ident() to do so."""
+    return id(sys.modules["greenlet"].getcurrent())
+
+
+#: What tells apart the places where code runs: the threads, or the greenlets if gevent has patched the function.
+_identify: Callable[[], int] = get_ident
+
+
+def _see_greenlets() -> Callable[[], int]:
+    """Tell apart greenlets from now on, too, if they have been loaded by now and nothing was patched."""
+    global _identify  # noqa: PLW0603 it is found once for all
+    if hasattr(sys.modules["greenlet"], "getcurrent"):  # another thread may be just importing it
+        _identify = _ident_of_greenlet
+    return _identify
+
+
+#: as long as greenlets may come, unseen
+_of_threads = get_ident if get_ident.__module__ == "_thread" else None
+
+
 class _Nowhere:
     """What stands for the context where no request is being handled."""
 
     thread = None
+    identify = staticmethod(get_ident)
 
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError(_UNBOUND.format(name="request context"))
@@ -108,12 +132,18 @@ class RequestContext:
     flashes: list[tuple[str, str]] | None = None
     #: error handlers that were asked in this request and have not answered
     asked_handlers: tuple[Callable[..., Any], ...] = ()
+    #: what :attr:`thread` was asked from
+    identify: Callable[[], int] = staticmethod(get_ident)
+    #: whether a test client has kept it bound after its end
+    is_kept = False
     #: whether the request was refused before any function of the app was called
     is_refused = False
     #: whether anything but the framework has asked for the session
     session_touched = False
 
     _g: Globals | None = None
+    #: what was stored on ``g`` when the request ended, of a context that is kept
+    _g_at_end: dict[str, Any]
 
     def __init__(self, app: Flask, environ: WSGIEnvironment) -> None:
         self.app = app
@@ -184,15 +214,22 @@ class RequestContext:
         """Make this the current context of the running thread or greenlet."""
         if self._token is not None:
             raise RuntimeError("this request context is bound already")
+        identify = _identify
+        if identify is _of_threads and "greenlet" in sys.modules:
+            identify = _see_greenlets()
+        if identify is not self.identify:
+            self.identify = identify
         self._token = _variable.set(self)
-        self.thread = get_ident()
+        self.thread = identify()
         return self
 
     def unbind(self) -> None:
         """Make the context before this one the current one again; contexts are left in the reverse order."""
         token = self._token
         if token is None or bound_context() is not self:
-            raise RuntimeError("a request context is left that is not the current one")
+            leave_kept_contexts()  # of requests that a test has made within this one
+            if token is None or bound_context() is not self:
+                raise RuntimeError("a request context is left that is not the current one")
         _variable.reset(token)
         self._token = None
         self.thread = None  # who has inherited the variables may outlive the thread, and another one have its number
@@ -206,6 +243,36 @@ class RequestContext:
             if not self._streamed:
                 self.teardown(exc)
         finally:
+            self.unbind()
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Bind the context for the length of a ``with`` block that is not its end."""
+        self.bind()
+        try:
+            yield
+        finally:
+            self.unbind()
+
+    def keep(self) -> None:
+        """Bind the context once more after its end, for a test to look into; see :func:`leave_kept_contexts`."""
+        self.environ.pop("flask_embed.keep_context", None)
+        self.is_kept = True
+        self._g_at_end = dict(self.g.__dict__)
+        self.bind()
+
+    def leave(self) -> None:
+        """Leave a context that was kept. What a test has opened in it since its end is torn down, too."""
+        stored = self.g.__dict__
+        is_used = stored.keys() != self._g_at_end.keys() or any(
+            value is not self._g_at_end[name] for name, value in stored.items()
+        )
+        try:
+            if is_used or any(getattr(function, "is_due", bool)() for function in self.app.teardown_request_funcs):
+                self._torn_down = False
+                self.teardown()
+        finally:
+            self.is_kept = False
             self.unbind()
 
     def teardown(self, error: BaseException | None = None) -> None:
@@ -375,7 +442,7 @@ def _bound(name: str) -> RequestContext:
     """The current context for whoever wants *name*, unless it was inherited by a thread that is not its own."""
     context = bound_context()
     # A free-threaded Python hands a new thread the context variables of its parent (sys.flags.thread_inherit_context).
-    if context.thread != get_ident():
+    if context.thread != context.identify():
         raise RuntimeError(_UNBOUND.format(name=name))
     return context
 
@@ -386,7 +453,14 @@ def has_request_context() -> bool:
     >>> has_request_context()
     False
     """
-    return bound_context().thread == get_ident()
+    context = bound_context()
+    return context.thread == context.identify()
+
+
+def leave_kept_contexts() -> None:
+    """Leave the contexts that test clients have kept, down to the first one that is bound by other means."""
+    while (context := bound_context()).thread is not None and context.is_kept:
+        context.leave()
 
 
 class _Proxy(LocalProxy[T]):

@@ -6,8 +6,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.test import Client as WerkzeugClient
+from werkzeug.test import EnvironBuilder as WerkzeugEnvironBuilder
 
-from flask_embed.ctx import current_or_none
+from flask_embed.ctx import leave_kept_contexts
+from flask_embed.environ import DEVELOPMENT
+from flask_embed.helpers import json_dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,19 +19,38 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIEnvironment
     from werkzeug.datastructures import Headers
+    from werkzeug.test import TestResponse
 
     from flask_embed.app import Flask
     from flask_embed.ctx import RequestContext
     from flask_embed.sessions import Session
     from flask_embed.wrappers import Response
 
-__all__ = ["Client"]
+__all__ = ["Client", "EnvironBuilder", "create_environ"]
+
+
+class EnvironBuilder(WerkzeugEnvironBuilder):
+    """werkzeug's; its ``json=`` takes what jsonify takes."""
+
+    json_dumps: Any = staticmethod(json_dumps)
+
+
+def create_environ(*args: Any, **kwargs: Any) -> WSGIEnvironment:
+    """The environ of a request that is made up; arguments as those of :class:`werkzeug.test.EnvironBuilder`."""
+    builder = EnvironBuilder(*args, **kwargs)
+    try:
+        environ = builder.get_environ()
+    finally:
+        builder.close()
+    environ[DEVELOPMENT] = True
+    return environ
 
 
 class Client(WerkzeugClient):
     """Calls an app without a server; cookies are kept. Made by :meth:`Flask.test_client`.
 
-    In a ``with`` block the context of the last request stays bound until the next one, though it was torn down::
+    In a ``with`` block the context of the last request stays bound, though it was torn down, until the next request of
+    any client or the end of the block::
 
         with app.test_client() as client:
             client.get("/?name=ada")
@@ -37,43 +59,58 @@ class Client(WerkzeugClient):
 
     application: Flask
 
-    def __init__(self, app: Flask, response_class: type[Response]) -> None:
-        super().__init__(app, response_class)
+    def __init__(self, app: Flask, response_class: type[Response], use_cookies: bool = True) -> None:
+        super().__init__(app, response_class, use_cookies)
         self._keeps_context = False
-        self._kept: list[RequestContext] = []
+
+    def open(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, *args: Any, buffered: bool = False, follow_redirects: bool = False, **kwargs: Any
+    ) -> TestResponse:
+        """Send a request; the arguments are those of :meth:`werkzeug.test.Client.open`."""
+        if kwargs.get("json") is None:
+            return super().open(*args, buffered=buffered, follow_redirects=follow_redirects, **kwargs)
+        builder = EnvironBuilder(*args, **kwargs)
+        try:
+            return super().open(builder, buffered=buffered, follow_redirects=follow_redirects)
+        finally:
+            builder.close()
 
     def run_wsgi_app(self, environ: WSGIEnvironment, buffered: bool = False) -> tuple[Iterable[bytes], str, Headers]:
         """Call the app; every request of the client, redirects included, comes by here."""
-        self._leave_context()
+        leave_kept_contexts()
+        environ[DEVELOPMENT] = True
+        kept: list[RequestContext] = []
         if self._keeps_context:
-            environ["flask_embed.keep_context"] = self._kept.append
+            environ["flask_embed.keep_context"] = kept.append
         answer = super().run_wsgi_app(environ, buffered)
-        if self._kept:
-            del self._kept[:-1]  # apps that the app called have ended before it
-            self._kept[0].bind()
+        if kept:
+            kept[-1].keep()  # apps that the app called have ended before it
         return answer
-
-    def _leave_context(self) -> None:
-        while self._kept:
-            context = self._kept.pop()
-            if context is current_or_none():
-                context.unbind()
 
     @contextmanager
     def session_transaction(self, *args: Any, **kwargs: Any) -> Iterator[Session]:
         """Read and change the session between requests; saved at the end of the block.
 
-        Arguments as in :meth:`Flask.test_request_context`, for an app that is mounted or a cookie with a path::
+        Arguments as in :meth:`Flask.test_request_context`, for an app that is mounted or a cookie with a path. The
+        request that the session is opened with is not the current one within the block::
 
             with client.session_transaction() as session:
                 session["user_id"] = 1
         """
+        if self._cookies is None:
+            raise TypeError("a client with use_cookies=False has no session to change")
         app = self.application
-        with app.test_request_context(*args, **kwargs) as context:
-            self._add_cookies_to_wsgi(context.environ)
+        context = app.test_request_context(*args, **kwargs)
+        self._add_cookies_to_wsgi(context.environ)
+        with context.lent():
             session = app.open_session(context.request)
+        try:
             yield session
-            response = app.response_class()
+        except BaseException:
+            with context:  # its teardown functions get the exception
+                raise
+        response = app.response_class()
+        with context:
             app.save_session(session, response)
         self._update_cookies_from_response(
             context.request.host.partition(":")[0], context.request.path, response.headers.getlist("Set-Cookie")
@@ -87,4 +124,4 @@ class Client(WerkzeugClient):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         self._keeps_context = False
-        self._leave_context()
+        leave_kept_contexts()
