@@ -22,6 +22,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from flask_embed.ctx import RequestContext, bound_context, current_context, has_request_context
 from flask_embed.environ import (
+    DEVELOPMENT,
     front_fault,
     host_is_trusted,
     is_loopback,
@@ -121,7 +122,7 @@ class Flask(Registry):
         fault = front_fault(environ.get("HTTP_HOST", ""), environ.get("SCRIPT_NAME", ""))
         if fault is not None:
             error = BadRequest(fault)
-        elif self.trusted_hosts is not None and not host_is_trusted(request_host(environ), self.trusted_hosts):
+        elif self.trusted_hosts is not None and not host_is_trusted(environ, self.trusted_hosts):
             error = SecurityError("the host is not trusted")
         else:
             return
@@ -234,7 +235,13 @@ class Flask(Registry):
         session = context.opened_session
         if session is None:
             cookies = context.environ.get("HTTP_COOKIE")
-            if cookies is not None and self.session_refresh and self.session_cookie_name in cookies:
+            # A static file sets no cookie: caches keep it.
+            if (
+                cookies is not None
+                and self.session_refresh
+                and self.session_cookie_name in cookies
+                and context.endpoint != "static"
+            ):
                 session = context.open_session()
         if session is not None:
             if context.session_touched:
@@ -341,7 +348,7 @@ class Flask(Registry):
         """The URL of an endpoint: a path with the prefix of the current request, if there is one.
 
         *_external* asks for scheme and host too: the host is :attr:`server_name`, or the request's if
-        :attr:`trusted_hosts` is set or it is a loopback name; otherwise a RuntimeError, because a client can
+        :attr:`trusted_hosts` is set, or if it is a name of this machine; otherwise a RuntimeError, because a client can
         write any Host. *_scheme* (``"https"``) implies it. *_anchor* is the part behind ``#``, *_method* picks
         among rules for one endpoint. :exc:`~werkzeug.routing.BuildError` for an unknown endpoint, a missing
         value, or a value that would lead to another page.
@@ -389,7 +396,8 @@ class Flask(Registry):
         if server_name is not None:
             return f"{scheme}://{subdomain}.{server_name}{url}" if subdomain else f"{scheme}://{server_name}{url}"
         host = request_host(environ)
-        if not subdomain and environ and host_is_trusted(host, self.trusted_hosts or ()):
+        trusted = self.trusted_hosts
+        if not subdomain and environ and (is_loopback(host) if trusted is None else host_is_trusted(environ, trusted)):
             return f"{scheme}://{host}{url}"
         raise RuntimeError(
             f"the external URL of {endpoint!r} needs a host that no client can choose: set app.server_name = "
@@ -460,8 +468,8 @@ class Flask(Registry):
             logger.setLevel(logging.DEBUG)
         return logger
 
-    def test_client(self) -> Client:
-        """A client that calls the app without a server, and keeps its cookies::
+    def test_client(self, use_cookies: bool = True) -> Client:
+        """A client that calls the app without a server, and keeps its cookies unless it is to use none::
 
             client = app.test_client()
             assert b"Hello" in client.get("/").data
@@ -470,7 +478,7 @@ class Flask(Registry):
         """
         from flask_embed.testing import Client
 
-        return Client(self, self.response_class)
+        return Client(self, self.response_class, use_cookies)
 
     def test_request_context(self, *args: Any, **kwargs: Any) -> RequestContext:
         """The context of a request that is made up.
@@ -480,7 +488,7 @@ class Flask(Registry):
             with app.test_request_context("/hello", method="POST"):
                 assert request.path == "/hello"
         """
-        from werkzeug.test import create_environ
+        from flask_embed.testing import create_environ
 
         if self.server_name is not None and len(args) < 2:
             kwargs.setdefault("base_url", f"http://{self.server_name}/")
@@ -505,7 +513,12 @@ class Flask(Registry):
                 "or pass expose_debugger=True if that is what you want"
             )
         options.setdefault("threaded", True)
-        run_simple(host, port, self, **options)
+
+        def developed(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            environ[DEVELOPMENT] = True
+            return self(environ, start_response)
+
+        run_simple(host, port, developed, **options)
 
 
 @cache
@@ -531,7 +544,9 @@ def _mounted(endpoint: str, environ: WSGIEnvironment) -> tuple[Flask, str, WSGIE
     error = BuildError(endpoint, {}, None)
     around = environ
     while "flask_embed.mounts" in around:
-        table, around = around["flask_embed.mounts"]
+        table, around, _ = around["flask_embed.mounts"]
+        if table is None:  # of a dispatcher that makes its apps on demand: they have no names
+            continue
         try:
             part = table.locate(name, environ)
         except LookupError as reason:

@@ -6,6 +6,7 @@ header or in a log is judged here once, so that an app refuses the same things i
 
 from __future__ import annotations
 
+import codecs
 import re
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 __all__ = [
+    "DEVELOPMENT",
     "escape_controls",
     "front_fault",
     "has_line_break",
@@ -36,8 +38,10 @@ _HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<po
 #: What a browser could read as something else than a path, or a header as its end.
 _SCRIPT_NAME_REFUSED = re.compile(r"^//|[\\?#\x00-\x1f\x7f]|(?:^|/)\.\.?(?:/|$)")
 _LINE_BREAK = re.compile(r"[\x00\r\n]")
-#: C0, DEL, C1 and the line separators that a terminal or a log reader acts on.
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+#: the key of an environ that the test client or ``app.run`` has made; no header of a client becomes a key with a dot
+DEVELOPMENT = "flask_embed.development"
+#: Loaded here: a log line that reports that the process has no file descriptor left could not import it.
+_escaped = codecs.getencoder("unicode_escape")
 #: The characters of a path segment and the slash (WHATWG URL path-segment string, RFC 3986 pchar).
 _PATH_SAFE = "!$&'()*+,/:;=@"
 
@@ -129,20 +133,44 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def host_is_trusted(host: str, trusted: Collection[str]) -> bool:
-    """Whether *host* is in the list *trusted*; case, port and a trailing dot do not count.
+def host_is_trusted(environ: WSGIEnvironment, trusted: Collection[str]) -> bool:
+    """Whether the request was sent to a host of the list *trusted*; case and a trailing dot do not count.
 
-    An entry that starts with a dot stands for a domain and all names below it. Loopback names always count.
+    An entry is a name or an address, with a port if it is for that port alone. One that starts with a dot stands for a
+    domain and all names below it. Names of this machine that are not listed count in the test client and under
+    ``app.run`` alone: everywhere else a front may stand on the same machine. TypeError for a text in place of a list.
     """
-    if is_loopback(host):
+    host = request_host(environ)
+    if environ.get(DEVELOPMENT) and is_loopback(host):
         return True
-    # Here, because the supervisor of several workers loads this module and no library.
-    from werkzeug.sansio.utils import host_is_trusted as is_in
+    if isinstance(trusted, str):
+        raise TypeError(f"trusted_hosts is {trusted!r}; write a list: [{trusted!r}]")
+    return bool(host) and _is_listed(host, environ.get("wsgi.url_scheme", "http"), tuple(trusted))
 
-    name = host.lower()
-    if not name.startswith("["):
-        name = name.partition(":")[0].removesuffix(".")
-    return bool(trusted) and is_in(name, [entry.lower() for entry in trusted])
+
+@lru_cache(maxsize=128)
+def _is_listed(host: str, scheme: str, trusted: tuple[str, ...]) -> bool:
+    name, port = _name_and_port(host)
+    port = port or ("443" if scheme == "https" else "80")
+    for entry in trusted:
+        known, known_port = _name_and_port(entry.lower())
+        if known_port and known_port != port:
+            continue
+        if name == known.removeprefix(".") or (known.startswith(".") and name.endswith(known)):
+            return True
+    return False
+
+
+def _name_and_port(host: str) -> tuple[str, str]:
+    """The two parts of a host, the name as browsers send it (IDNA), the port without zeros in front."""
+    if host.startswith("["):
+        name, _, port = host.partition("]")
+        return f"{name}]", port.removeprefix(":").lstrip("0")
+    name, _, port = host.partition(":")
+    if not name.isascii():
+        dot = "." if name.startswith(".") else ""
+        name = dot + name.removeprefix(".").encode("idna").decode("ascii")
+    return name.removesuffix("."), port.lstrip("0")
 
 
 def url_quote(path: str) -> str:
@@ -163,5 +191,11 @@ def path_only(path: str) -> str:
 
 
 def escape_controls(value: str) -> str:
-    r"""*value* on one line for a log: control characters as ``\n``, ``\x1b``, ``\u2028``."""
-    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), value)
+    r"""*value* on one line for a log or a terminal: what cannot be seen is written as ``\n``, ``\x1b``, ``\u202e``.
+
+    That is whatever :meth:`str.isprintable` says no to: control characters, line separators, marks that change the
+    direction of text, spaces beyond ASCII, and what no character is assigned to.
+    """
+    if value.isprintable():
+        return value
+    return "".join([char if char.isprintable() else _escaped(char)[0].decode("ascii") for char in value])

@@ -116,13 +116,19 @@ class Registry:
     session_cookie_httponly: bool = True
     #: ``"Lax"``, ``"Strict"``, ``"None"``, or None to send no such attribute
     session_cookie_samesite: str | None = "Lax"
+    #: whether the session cookie of a page in a frame is kept apart for each site around it (CHIPS); it is Secure then
+    session_cookie_partitioned: bool = False
     #: how long a session is valid, a timedelta or seconds; a permanent one lives as long without a visit
-    permanent_session_lifetime: timedelta | int = 31 * 24 * 60 * 60
-    #: whether each visit makes a permanent session last longer
+    permanent_session_lifetime: timedelta | float = 31 * 24 * 60 * 60
+    #: whether visits make a permanent session last longer: one gets a new cookie when the one that it has is older than
+    #: a tenth of its lifetime, or than a day
     session_refresh: bool = True
-    #: what keeps another app's sessions out; None is the package name. Apps with one salt and key share sessions.
+    #: what keeps another app's sessions out; None is the package name with the place where dispatchers have mounted the
+    #: app. Apps with one salt and one key share sessions; for that their cookie needs one path, too.
     session_salt: str | None = None
-    #: hosts that the app answers for (``".example.com"``: with all below it); None is any. Others are a 400.
+    #: hosts that the app answers for: ``"example.com"``, ``"example.com:8443"`` for that port alone, ``".example.com"``
+    #: with all names below it; None is any. Others are a 400, ``localhost`` and 127.0.0.1 too unless they are listed
+    #: (but for the test client and :meth:`run`).
     trusted_hosts: Collection[str] | None = None
     #: ``host`` or ``host:port`` of the app in external URLs, and the base of subdomains
     server_name: str | None = None
@@ -130,8 +136,11 @@ class Registry:
     max_content_length: int | None = 16 * 1024 * 1024
     #: fields and files that a form may have
     max_form_parts: int = 1000
-    #: bytes that a field of a multipart form may have, files apart; one of an urlencoded form, as many as the body
+    #: bytes that an urlencoded form may have, or a field of a multipart form (files apart), or the headers of all its
+    #: parts; None for no limit but that of the body. More is a 413.
     max_form_memory_size: int | None = 500_000
+    #: bytes that JSON may have, None for no limit but that of the body; more is a 413
+    max_json_size: int | None = 2 * 1024 * 1024
     #: options for the Jinja2 environment, read when it is made. Each app has a copy of its own. Templates are escaped
     #: unless ``autoescape`` stands here and says otherwise.
     jinja_options: dict[str, Any] = ImmutableDict(autoescape=True)

@@ -19,7 +19,7 @@ from itsdangerous.encoding import base64_decode, base64_encode, want_bytes
 from markupsafe import Markup
 from werkzeug.datastructures import CallbackDict
 
-from flask_embed.environ import text
+from flask_embed.environ import text, url_quote
 from flask_embed.wrappers import vary_on_cookie
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class Session(CallbackDict[str, Any]):
     new: bool
     #: True if something was set or deleted
     modified: bool
+    #: True if the cookie is so old that a permanent session should have a new one
+    is_due: bool = False
 
     def __init__(self, initial: dict[str, Any] | None = None, new: bool = False) -> None:
         super().__init__(initial, _mark_modified)
@@ -68,6 +70,10 @@ def _mark_modified(session: CallbackDict[str, Any]) -> None:
     session.modified = True  # type: ignore[attr-defined]
 
 
+#: so many cookies with the session's name are verified: a browser sends one for each path that it has been set for
+_MOST_TRIED = 8
+#: seconds after which the cookie of a permanent session is set anew at the latest
+_LONGEST_UNCHANGED = 24 * 60 * 60
 #: RFC 6265 section 6.1: browsers keep cookies of 4096 bytes with name and options, which have the rest
 _LONGEST = 3900
 
@@ -87,28 +93,36 @@ class NullSession(Session):
 
 def read(app: Flask, request: Request) -> Session:
     """The session that the request brings. A browser may send a cookie per path: the first that verifies counts."""
-    signer = _signer(app)
+    signer = _signer(app, request.environ)
     if signer is None:
         return NullSession(new=True)
-    for value in request.cookies.getlist(app.session_cookie_name):
-        content = loads(value, signer, _lifetime(app))
-        if content is not None:
-            return Session(content)
+    lifetime = _lifetime(app)
+    for value in request.cookies.getlist(app.session_cookie_name)[:_MOST_TRIED]:
+        found = _verified(value, signer, lifetime)
+        if found is not None:
+            content, age = found
+            session = Session(content)
+            session.is_due = age >= min(lifetime / 10, _LONGEST_UNCHANGED)
+            return session
     return Session(new=True)
 
 
 def write(app: Flask, session: Session, environ: WSGIEnvironment, response: Response) -> None:
-    """Put the session into a cookie of *response* if it was changed, or is permanent and due for refresh."""
-    signer = _signer(app)
-    if signer is None or not (session.modified or (session.permanent and app.session_refresh)):
+    """Put the session into a cookie of *response* if it was changed, or is permanent and due for refresh.
+
+    It is not refreshed with each answer: one that comes late, from before a log-out, would bring the session back.
+    """
+    signer = _signer(app, environ)
+    if signer is None or not (session.modified or (session.is_due and session.permanent and app.session_refresh)):
         return
     secure = app.session_cookie_secure
     options: dict[str, Any] = {
-        "path": app.session_cookie_path or text(environ.get("SCRIPT_NAME", "")).rstrip("/") or "/",
+        "path": app.session_cookie_path or _cookie_path(environ.get("SCRIPT_NAME", "")),
         "domain": app.session_cookie_domain,
         "secure": environ.get("wsgi.url_scheme") == "https" if secure is None else secure,
         "httponly": app.session_cookie_httponly,
         "samesite": app.session_cookie_samesite,
+        "partitioned": app.session_cookie_partitioned,
     }
     vary_on_cookie(response)
     if session:
@@ -132,22 +146,50 @@ def dumps(session: Session, signer: Signer) -> str:
 
 def loads(value: str, signer: Signer, max_age: int) -> dict[str, Any] | None:
     """What a cookie holds; None if it was not signed by us, is older than *max_age* seconds, or is broken."""
+    found = _verified(value, signer, max_age)
+    return None if found is None else found[0]
+
+
+def _verified(value: str, signer: Signer, max_age: int) -> tuple[dict[str, Any], float] | None:
+    """What a cookie holds, and how many seconds ago it was signed; None as for :func:`loads`."""
     try:
-        content = _untagged(json.loads(base64_decode(signer.unsign(value, max_age=max_age)).decode()))
+        payload, signed_at = signer.unsign(value, max_age=max_age, return_timestamp=True)
+        content = _untagged(json.loads(base64_decode(payload).decode()))
     except (BadData, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
-    return content if isinstance(content, dict) else None
+    return (content, signer.get_timestamp() - signed_at.timestamp()) if isinstance(content, dict) else None
 
 
-def _signer(app: Flask) -> Signer | None:
-    """What signs the sessions of *app*: the first of its secret keys; all are accepted. None without a key."""
+def _signer(app: Flask, environ: WSGIEnvironment) -> Signer | None:
+    """What signs the sessions of *app* where this request has reached it. None without a key.
+
+    The first of its secret keys signs; all are accepted.
+    """
     key = app.secret_key
     if not (key is None or isinstance(key, (str, bytes))):
         key = tuple(key)
-    return _make_signer(key, app.session_salt or app.package_name) if key else None
+    return _make_signer(key, app.session_salt or _salt(app.package_name, environ)) if key else None
 
 
-@lru_cache(maxsize=16, typed=True)
+def _salt(package_name: str, environ: WSGIEnvironment) -> str:
+    """The name of the package, and a line for each dispatcher on the way: the key that it has mounted the app at.
+
+    Apps of one factory have one name. A client does not choose the keys, as it does a SCRIPT_NAME or a Host.
+    """
+    keys: list[str] = []
+    while "flask_embed.mounts" in environ:
+        _, environ, key = environ["flask_embed.mounts"]
+        if key not in ("", "/"):  # an app for the rest keeps the place of its dispatcher
+            keys.append(key)
+    return "\n".join([package_name, *reversed(keys)]) if keys else package_name
+
+
+def _cookie_path(script_name: str) -> str:
+    """The path of a cookie for an app at *script_name*, percent-encoded as browsers send it."""
+    return url_quote(text(script_name).rstrip("/")).replace(";", "%3B") or "/"
+
+
+@lru_cache(maxsize=256, typed=True)
 def _make_signer(key: str | bytes | tuple[str | bytes, ...], salt: str) -> Signer | None:
     keys = [one.encode() if isinstance(one, str) else one for one in (key if isinstance(key, tuple) else (key,)) if one]
     return Signer(keys, salt) if keys else None
@@ -176,9 +218,9 @@ def _signature(keyed: hmac.HMAC, value: bytes) -> bytes:
 
 
 def _lifetime(app: Flask) -> int:
-    """Seconds that a session of *app* is valid."""
+    """Seconds that a session of *app* is valid, whole ones (RFC 6265 section 4.1.1, Max-Age)."""
     lifetime = app.permanent_session_lifetime
-    return int(lifetime.total_seconds()) if isinstance(lifetime, timedelta) else lifetime
+    return int(lifetime.total_seconds() if isinstance(lifetime, timedelta) else lifetime)
 
 
 #: what JSON has itself

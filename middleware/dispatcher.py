@@ -90,8 +90,9 @@ class DispatcherMiddleware(Gains):
         inner = environ.copy()
         inner["SCRIPT_NAME"] = script_name + mount.prefix
         inner["PATH_INFO"] = path[mount.length :]
-        # For url_for: the mounts, and where they lie. A dispatcher around this one has left its own in that environ.
-        inner["flask_embed.mounts"] = (table, environ)
+        # For url_for: the mounts, and where they lie; for sessions: the key. A dispatcher around this one has left its
+        # own in that environ.
+        inner["flask_embed.mounts"] = (table, environ, mount.key)
         if mount.is_object:
             return mount.app.__call__(inner, start_response)  # type: ignore[operator,no-any-return]
         return mount.app(inner, start_response)

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import RequestRedirect
 
-from flask_embed.environ import escape_controls, host_is_trusted, readable, request_host
+from flask_embed.environ import escape_controls, host_is_trusted, readable
 from flask_embed.errors import PrefixError
 from flask_embed.middleware.dispatcher import DispatcherMiddleware, Mount
 from flask_embed.middleware.hosts import host_keys, normalize_host
@@ -228,7 +228,7 @@ def _answer(app: Any, environ: WSGIEnvironment, found: Explanation) -> str:
     fault = environ_fault(environ)
     if fault is not None:
         return f"400: {fault}"
-    if app.trusted_hosts is not None and not host_is_trusted(request_host(environ), app.trusted_hosts):
+    if app.trusted_hosts is not None and not host_is_trusted(environ, app.trusted_hosts):
         return f"400: the host is not among the trusted_hosts of {app.package_name!r}"
     try:
         rule, values = app.url_map.match(environ, app.server_name)

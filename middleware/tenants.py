@@ -135,7 +135,12 @@ class _OnDemand(Gains, ABC):
         if not isinstance(tenant, _Tenant):
             return tenant(environ, start_response)
         try:
-            inner = moved_below(environ, prefix, environ["PATH_INFO"][len(prefix) :]) if prefix else environ
+            inner = moved_below(environ, prefix, environ["PATH_INFO"][len(prefix) :]) if prefix else environ.copy()
+            inner["flask_embed.mounts"] = (
+                None,
+                environ,
+                self.key_of(name),
+            )  # no names for url_for; for sessions the key
             body = tenant.app(inner, start_response)
         except BaseException:
             self._leave(tenant)
@@ -153,6 +158,10 @@ class _OnDemand(Gains, ABC):
 
         None if it is for the default app.
         """
+
+    @abstractmethod
+    def key_of(self, name: str) -> str:
+        """The place of a tenant, written as a key of a dispatcher would be: what keeps its sessions apart."""
 
     def ended(self) -> None:
         """Close all apps at the end of the lifespan that this dispatcher is part of."""
@@ -315,8 +324,8 @@ class PathDispatcher(_OnDemand):
         application = PathDispatcher(site, create_app, max_apps=50)
 
     *default_app* gets the path ``/`` too, and every path whose first segment is empty, ``.`` or ``..``, no UTF-8, or
-    holds a control character or one of ``\\ ? #``: create_app is not asked for those. It is asked for all else that
-    clients send, so look the name up before it becomes part of a file name or of a query.
+    holds a character that cannot be printed or one of ``\\ ? #``: create_app is not asked for those. It is asked for
+    all else that clients send, so look the name up before it becomes part of a file name or of a query.
 
     Requests that come while an app is created wait for it and get what comes of it; those for other names do not wait.
     None is not remembered: create_app is asked again by the next request. If it raises, the traceback is logged, these
@@ -349,7 +358,10 @@ class PathDispatcher(_OnDemand):
         if len(prefix) < 2 or front_fault("", prefix) is not None:
             return None
         name = text(prefix[1:])
-        return (name, prefix) if escape_controls(name) == name else None
+        return (name, prefix) if name.isprintable() else None
+
+    def key_of(self, name: str) -> str:
+        return f"/{name}"
 
 
 class SubdomainDispatcher(_OnDemand):
@@ -358,7 +370,7 @@ class SubdomainDispatcher(_OnDemand):
     ``create_app(subdomain)`` gets what stands before the domain, in lower case: ``"blog"``, ``"a.b"``, or ``""`` for
     the domain itself. It returns a new WSGI app, or None if there is no such tenant: then *default_app* answers, as it
     does for every other host (a plain 404 if it is None). Whole labels are compared, without case, port or trailing
-    dot: ``evilexample.com`` is not below ``example.com``. The environ is passed on unchanged::
+    dot: ``evilexample.com`` is not below ``example.com``. SCRIPT_NAME and PATH_INFO stay as they are::
 
         application = SubdomainDispatcher("example.com", create_app, default_app=site)
 
@@ -393,6 +405,9 @@ class SubdomainDispatcher(_OnDemand):
         if subdomain == name or "" in subdomain.split("."):
             return None
         return subdomain, ""
+
+    def key_of(self, name: str) -> str:
+        return f"{name}.{self.domain}/" if name else f"{self.domain}/"
 
 
 def _domain(domain: str) -> str:

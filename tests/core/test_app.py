@@ -595,7 +595,9 @@ def test_run_passes_its_options_on(app: Flask, monkeypatch: pytest.MonkeyPatch) 
     app.run()
     app.run("127.0.0.1", 8000, debug=True, use_reloader=False)
     app.run("0.0.0.0", debug=True, expose_debugger=True)
-    assert calls[0] == ("localhost", 5000, app, {"use_reloader": False, "use_debugger": False, "threaded": True})
-    assert calls[1] == ("127.0.0.1", 8000, app, {"use_reloader": False, "use_debugger": True, "threaded": True})
+    assert calls[0][:2] == ("localhost", 5000)
+    assert calls[0][3] == {"use_reloader": False, "use_debugger": False, "threaded": True}
+    assert calls[1][:2] == ("127.0.0.1", 8000)
+    assert calls[1][3] == {"use_reloader": False, "use_debugger": True, "threaded": True}
     assert calls[2][0] == "0.0.0.0"
     assert app.debug

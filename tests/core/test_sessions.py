@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from markupsafe import Markup
@@ -12,7 +13,13 @@ from werkzeug.http import parse_cookie
 from werkzeug.test import Client
 
 from flask_embed import Flask, flash, get_flashed_messages, session
-from flask_embed.middleware import DispatcherMiddleware
+from flask_embed.middleware import DispatcherMiddleware, PathDispatcher, SubdomainDispatcher
+from flask_embed.sessions import Signer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from werkzeug.test import TestResponse
 
 
 @pytest.fixture
@@ -116,17 +123,232 @@ def test_without_a_key_it_is_read_as_empty_and_writing_names_the_key(app: Flask)
                 write()
 
 
-def test_a_permanent_session_is_refreshed_on_each_request(app: Flask) -> None:
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Lets so many seconds pass, for all that signs and verifies."""
+    started = time.time()
+    return lambda seconds: monkeypatch.setattr(Signer, "get_timestamp", lambda self: int(started + seconds))
+
+
+DAY = 24 * 60 * 60
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "fresh", "due"),
+    [
+        (31 * DAY, DAY - 5, DAY + 5),
+        (timedelta(days=31), DAY - 5, DAY + 5),
+        (timedelta(hours=1), 355, 365),
+        (3600.5, 355, 365),
+        (5 * DAY, DAY / 2 - 5, DAY / 2 + 5),
+    ],
+)
+def test_a_permanent_session_is_refreshed_when_its_cookie_has_some_age(
+    app: Flask, later: Callable[[float], None], lifetime: Any, fresh: float, due: float
+) -> None:
+    app.permanent_session_lifetime = lifetime
+    seconds = int(lifetime.total_seconds() if isinstance(lifetime, timedelta) else lifetime)
     client = app.test_client()
-    assert "Max-Age=2678400" in client.get("/permanent").headers["Set-Cookie"]
-    answer = client.get("/untouched")
-    assert "Max-Age=2678400" in answer.headers["Set-Cookie"]
-    assert answer.headers["Vary"] == "Cookie"
+    assert f"Max-Age={seconds};" in client.get("/permanent").headers["Set-Cookie"]
+
+    for path in ("/untouched", "/get/user", "/static/missing"):
+        assert "Set-Cookie" not in client.get(path).headers
+    later(fresh)
+    assert "Set-Cookie" not in client.get("/untouched").headers
+    later(due)
     app.session_refresh = False
     assert "Set-Cookie" not in client.get("/untouched").headers
     app.session_refresh = True
-    app.permanent_session_lifetime = timedelta(hours=1)
-    assert "Max-Age=3600" in client.get("/untouched").headers["Set-Cookie"]
+    assert "Set-Cookie" not in client.get("/static/missing").headers
+    answer = client.get("/untouched")
+    assert f"Max-Age={seconds};" in answer.headers["Set-Cookie"]
+    assert answer.headers["Vary"] == "Cookie"
+    assert "Set-Cookie" not in client.get("/untouched").headers
+    later(due + seconds - 5)
+    assert client.get("/get/_permanent").text == "True"
+
+
+def test_an_answer_that_comes_late_undoes_no_log_out(app: Flask) -> None:
+    client = app.test_client()
+    client.get("/permanent")
+    client.get("/set/user/ada")
+    late = app.test_client()
+    late.set_cookie("session", client.get_cookie("session").value)  # type: ignore[union-attr]
+    client.get("/clear")
+
+    answer = late.get("/get/user")
+
+    assert (answer.text, "Set-Cookie" in answer.headers) == ("'ada'", False)
+
+
+def test_a_session_that_is_not_permanent_is_never_refreshed(app: Flask, later: Callable[[float], None]) -> None:
+    client = app.test_client()
+    client.get("/set/user/ada")
+    later(20 * DAY)
+    assert "Set-Cookie" not in client.get("/get/user").headers
+
+
+@pytest.mark.parametrize("lifetime", ["a day", None, [1]])
+def test_a_lifetime_that_is_none_is_an_error(app: Flask, lifetime: Any) -> None:
+    app.permanent_session_lifetime = lifetime
+    app.debug = True
+    with pytest.raises((TypeError, ValueError)):
+        app.test_client().get("/get/user", headers={"Cookie": "session=x"})
+
+
+def test_a_cookie_for_frames_is_kept_apart_by_site(app: Flask) -> None:
+    app.session_cookie_partitioned = True
+    app.session_cookie_samesite = "None"
+    client = app.test_client()
+
+    for path in ("/set/user/ada", "/clear"):
+        options = client.get(path, base_url="https://localhost/").headers["Set-Cookie"].split("; ")
+        assert {"Secure", "SameSite=None", "Partitioned"} <= set(options)
+
+
+def test_so_many_cookies_with_the_session_s_name_are_tried(app: Flask) -> None:
+    client = app.test_client()
+    client.get("/set/user/ada")
+    value = client.get_cookie("session").value  # type: ignore[union-attr]
+    for others, found in ((7, "'ada'"), (8, "None")):
+        cookies = "session=x; " * others + f"session={value}"
+        assert app.test_client(use_cookies=False).get("/get/user", headers={"Cookie": cookies}).text == found
+
+
+# The place of a mount
+
+
+def create_app(name: str = "") -> Flask:
+    """A factory: all of its apps have one package name, and one key."""
+    app = Flask("factory")
+    app.secret_key = "key"
+
+    @app.route("/login")
+    def login() -> str:
+        session["user"] = "ada"
+        return "in"
+
+    @app.route("/")
+    def me() -> str:
+        return f"{session.get('user')}"
+
+    return app
+
+
+def places(shared: bool = False) -> dict[str, Any]:
+    """A WSGI app for each way to mount apps of the factory, and two URLs that lead to two of them."""
+    make = create_app
+    if shared:
+
+        def make(name: str = "") -> Flask:
+            app = create_app(name)
+            app.session_salt = "shared"
+            return app
+
+    alpha, beta = make(), make()
+    inner = DispatcherMiddleware(alpha, {"/deep": beta})
+    return {
+        "paths": (DispatcherMiddleware(None, {"/a": alpha, "/b": beta}), "http://x/a/", "http://x/b/"),
+        "root and path": (DispatcherMiddleware(alpha, {"/b": beta}), "http://x/", "http://x/b/"),
+        "one app twice": (DispatcherMiddleware(None, {"/a": alpha, "/b": alpha}), "http://x/a/", "http://x/b/"),
+        "around wsgi_app": (around(make(), beta), "http://x/", "http://x/b/"),
+        "hosts": (DispatcherMiddleware(alpha, {"b.example/": beta}), "http://a.example/", "http://b.example/"),
+        "host and path": (
+            DispatcherMiddleware(None, {"/b": alpha, "b.example/b": beta}),
+            "http://a.example/b/",
+            "http://b.example/b/",
+        ),
+        "nested": (DispatcherMiddleware(None, {"/a": inner}), "http://x/a/", "http://x/a/deep/"),
+        "nested twice": (
+            DispatcherMiddleware(None, {"/a": inner, "/b": inner}),
+            "http://x/a/deep/",
+            "http://x/b/deep/",
+        ),
+        "path tenants": (PathDispatcher(None, make), "http://x/a/", "http://x/b/"),
+        "path tenants, case": (PathDispatcher(None, make), "http://x/a/", "http://x/A/"),
+        "subdomain tenants": (SubdomainDispatcher("x.example", make), "http://a.x.example/", "http://b.x.example/"),
+        "the domain itself": (SubdomainDispatcher("x.example", make), "http://x.example/", "http://b.x.example/"),
+        "tenants, mounted": (
+            DispatcherMiddleware(None, {"/s": PathDispatcher(None, make), "/t": PathDispatcher(None, make)}),
+            "http://x/s/a/",
+            "http://x/t/a/",
+        ),
+    }
+
+
+def around(outer: Flask, inner: Flask) -> Flask:
+    outer.wsgi_app = DispatcherMiddleware(outer.wsgi_app, {"/b": inner})  # type: ignore[method-assign]
+    return outer
+
+
+def asked(application: Any, url: str, **options: Any) -> TestResponse:
+    scheme, _, host, path = url.split("/", 3)
+    client = Client(application, use_cookies=False)
+    return client.get(f"/{path}", base_url=f"{scheme}//{host}/", **options)
+
+
+def cookie_from(application: Any, base: str) -> str:
+    return asked(application, f"{base}login").headers["Set-Cookie"].partition(";")[0]
+
+
+def user_at(application: Any, base: str, cookie: str) -> str:
+    return asked(application, base, headers={"Cookie": cookie}).text
+
+
+@pytest.mark.parametrize("way", places())
+def test_a_cookie_is_valid_where_it_was_set_and_nowhere_else(way: str) -> None:
+    application, here, there = places()[way]
+    for one, other in ((here, there), (there, here)):
+        cookie = cookie_from(application, one)
+        assert user_at(application, one, cookie) == "ada"
+        assert user_at(application, other, cookie) == "None"
+
+
+@pytest.mark.parametrize("way", places())
+def test_one_salt_shares_it(way: str) -> None:
+    application, here, there = places(shared=True)[way]
+    assert user_at(application, there, cookie_from(application, here)) == "ada"
+
+
+def test_an_app_that_is_not_mounted_keeps_its_cookies_and_so_does_one_for_the_rest() -> None:
+    app = create_app()
+    cookie = cookie_from(app, "http://x/")
+    for application in (
+        DispatcherMiddleware(app, {"/b": create_app()}),
+        DispatcherMiddleware(None, {"/": app}),
+        DispatcherMiddleware(DispatcherMiddleware(app)),
+        PathDispatcher(app, lambda name: None),
+        app,
+    ):
+        assert user_at(application, "http://x/", cookie) == "ada"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"SCRIPT_NAME": "/b"}, {"SCRIPT_NAME": "/a"}, {"HTTP_HOST": "b.example"}, {"HTTP_X_FORWARDED_PREFIX": "/b"}],
+)
+def test_what_comes_from_outside_is_no_part_of_the_place(changes: dict[str, str]) -> None:
+    application = DispatcherMiddleware(None, {"/a": create_app(), "/b": create_app()})
+    cookie = cookie_from(application, "http://x/a/")
+
+    for path, user in (("/a/", "ada"), ("/b/", "None")):
+        client = Client(application, use_cookies=False)
+        answer = client.get(path, headers={"Cookie": cookie}, environ_overrides=changes)
+        assert answer.text == user
+
+
+def test_a_client_s_spelling_of_a_host_is_the_same_place() -> None:
+    application = DispatcherMiddleware(None, {"*.example/a": create_app()})
+    cookie = cookie_from(application, "http://b.example/a/")
+    for host in ("B.EXAMPLE", "b.example:8080", "c.example", "b.example."):
+        assert user_at(application, f"http://{host}/a/", cookie) == "ada"
+
+
+def test_a_prefix_that_no_cookie_path_could_hold_is_encoded() -> None:
+    app = create_app()
+    for script_name, path in (("/a b", "/a%20b"), ("/a;b", "/a%3Bb"), ("/\xc3\xbc", "/%C3%BC"), ("", "/")):
+        answer = app.test_client().get("/login", environ_overrides={"SCRIPT_NAME": script_name})
+        assert f"Path={path}" in answer.headers["Set-Cookie"].split("; ")
 
 
 def test_a_session_ends_with_its_lifetime(app: Flask) -> None:

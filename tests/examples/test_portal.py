@@ -136,7 +136,7 @@ def test_an_error_page_of_a_mounted_app_is_its_own(client: Client, prefix: str) 
 def test_a_mount_without_its_slash_redirects_to_it(client: Client, prefix: str) -> None:
     response = client.get(f"{prefix}/flaskr")
 
-    assert response.status_code == 308
+    assert response.status_code == 307
     assert response.headers["Location"] == f"{prefix}/flaskr/"
 
 

@@ -270,13 +270,14 @@ def test_another_host_or_none_is_the_default_apps_and_create_app_is_not_asked(ho
     assert default_app.seen[0] is environ
 
 
-def test_the_app_of_a_subdomain_gets_the_environ_itself() -> None:
+def test_the_app_of_a_subdomain_gets_the_values_of_the_environ_which_is_left_alone() -> None:
     app = Recorder()
     environ = {**create_environ("/x"), "HTTP_HOST": "a.example.com"}
 
     SubdomainDispatcher("example.com", lambda name: app)(environ, lambda *args: lambda data: None)
 
-    assert app.seen[0] is environ
+    assert app.seen[0] == {**environ, "flask_embed.mounts": (None, environ, "a.example.com/")}
+    assert "flask_embed.mounts" not in environ
 
 
 def test_without_a_host_header_the_servers_own_name_counts() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jinja2 import DictLoader, TemplateNotFound
 from werkzeug.exceptions import HTTPException, NotFound
-from werkzeug.test import create_environ
+from werkzeug.test import Client, create_environ
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from flask_embed import (
@@ -1080,8 +1080,9 @@ def test_run_passes_its_arguments_to_the_server(monkeypatch: pytest.MonkeyPatch)
     app.run("0.0.0.0", 8080, processes=2, threaded=False)
 
     (first, second) = calls
-    assert first[:3] == ("localhost", 5000, app)
-    assert second[:3] == ("0.0.0.0", 8080, app)
+    assert first[:2] == ("localhost", 5000)
+    assert second[:2] == ("0.0.0.0", 8080)
+    assert Client(first[2]).get("/").text == app.test_client().get("/").text
     assert second[3]["processes"] == 2
     assert second[3]["threaded"] is False
 
