@@ -137,7 +137,7 @@ def _unix_socket(path: str, backlog: int, mode: int, group: str | None) -> Itera
             raise UsageError(f"cannot listen on 'unix:{path}': {error.strerror or error}") from None
         finally:
             os.umask(before)
-        made = os.stat(path).st_ino
+        made = os.lstat(path).st_ino
         path = os.path.abspath(path)  # an app may change the folder
         try:
             if owner is not None:
@@ -146,7 +146,7 @@ def _unix_socket(path: str, backlog: int, mode: int, group: str | None) -> Itera
             yield listener
         finally:
             with contextlib.suppress(OSError):
-                if os.stat(path).st_ino == made:  # not the socket of a server that has taken our place
+                if os.lstat(path).st_ino == made:  # not the socket of a server that has taken our place
                     os.unlink(path)
 
 
@@ -161,7 +161,7 @@ def _group_number(group: str) -> int:
 
 def _give(path: str, owner: int, group: str | None) -> None:
     try:
-        os.chown(path, -1, owner)
+        os.chown(path, -1, owner, follow_symlinks=False)  # whoever owns the folder may have put a link there meanwhile
     except OSError as error:
         raise UsageError(f"--socket-group {group}: {error.strerror} (a member of it may do that, or root)") from None
 

@@ -36,8 +36,9 @@ __all__ = ["send_file", "send_from_directory"]
 #: RFC 9110 section 13.1, as an environ has them; what depends on If-Range is judged with the Range
 _CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_MATCH")
 
-#: RFC 9110 section 14.1.1, int-range and suffix-range; no file has more bytes than 18 digits can say
-_RANGE = re.compile(r"[ \t]*([0-9]{0,18})[ \t]*-[ \t]*([0-9]{0,18})[ \t]*", re.ASCII)
+#: RFC 9110 section 14.1.1, int-range and suffix-range; no file has more bytes than 18 digits can say. Nothing is given
+#: back (``+``): a run of blanks would be split between two places in every way, which takes the square of its length.
+_RANGE = re.compile(r"[ \t]*+([0-9]{0,18}+)[ \t]*+-[ \t]*+([0-9]{0,18}+)[ \t]*+", re.ASCII)
 
 
 def send_file(
@@ -52,9 +53,11 @@ def send_file(
 ) -> Response:
     """Send a file, given by path (relative to the app's root_path) or open for reading in binary mode.
 
-    Answers conditional requests, and those for one range; the file is closed with the response. Never pass a path
-    that a client chose: :func:`send_from_directory` is for that. *max_age* is in seconds, or a function that says
-    them for the path. OSError if there is no such file, TypeError if an open file comes without a *mimetype* and
+    Answers conditional requests, and those for one range; the file is closed with the response. A file that grows
+    while it is sent is sent as long as it was, one that shrinks breaks the answer off. An open file is sent from its
+    position to its end, and the ranges of a :class:`io.BytesIO` are counted from there. Never pass a path that a client
+    chose: :func:`send_from_directory` is for that. *max_age* is in seconds, or a function that says them for the path.
+    OSError if there is no such file, TypeError if an open file comes without a *mimetype* and
     without a *download_name* to guess it from.
     """
     status = None
@@ -128,6 +131,7 @@ def _send(
     context = current_context()
     environ = context.environ
     path = size = None
+    offset = 0
     if status is not None:
         path, size = str(path_or_file), status.st_size
         if download_name is None:
@@ -137,7 +141,8 @@ def _send(
         if etag is True:
             etag = f"{status.st_mtime}-{size}-{adler32(os.fsencode(path))}"
     elif isinstance(path_or_file, io.BytesIO):
-        size = path_or_file.getbuffer().nbytes
+        offset = path_or_file.tell()
+        size = max(path_or_file.getbuffer().nbytes - offset, 0)
     elif isinstance(path_or_file, io.TextIOBase):
         raise ValueError(f"{path_or_file!r} gives text: open the file in binary mode")
     headers = _description(mimetype, download_name, as_attachment)
@@ -153,7 +158,8 @@ def _send(
     headers += _freshness(max_age(path) if callable(max_age) else max_age)
     code, start, length = 200, 0, size
     if conditional and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
-        headers.append(("Accept-Ranges", "bytes"))
+        if size is not None:
+            headers.append(("Accept-Ranges", "bytes"))
         try:
             code, start, length = _answer(environ, tag, last_modified, size)
         except RequestedRangeNotSatisfiable:
@@ -172,9 +178,10 @@ def _send(
     file = path_or_file
     if isinstance(file, str):
         file = cast("IO[bytes]", open(file, "rb", buffering=0))  # noqa: SIM115 the response's, read in large pieces
-    if code == 206:
-        file.seek(start)
-        file = cast("IO[bytes]", _Part(file, length or 0))
+    if start:
+        file.seek(offset + start)
+    if length is not None:  # the file may grow while it is sent
+        file = cast("IO[bytes]", _Part(file, length))
     # An open file may depend on what ends with the request, such as a connection to a database.
     wrap: Callable[[IO[bytes]], Iterable[bytes]] = FileWrapper if status is None else FileBody
     wrap = environ.get("wsgi.file_wrapper", wrap)
@@ -265,6 +272,7 @@ def _freshness(max_age: int | None) -> list[tuple[str, str]]:
     """The headers that tell for how many seconds a client need not ask again."""
     if max_age is None:
         return [("Cache-Control", "no-cache")]
+    max_age = int(max_age)  # RFC 9111 section 1.2.2, delta-seconds: whole ones
     kind = "public" if max_age > 0 else "no-cache"
     expires = http_date(int(time.time()) + max_age)
     return [("Cache-Control", f"{kind}, max-age={max_age}"), ("Expires", expires)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
@@ -42,6 +43,10 @@ __all__ = ["Request", "Response"]
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: RFC 9110 section 5.5, field-value: visible characters, space, tab and obs-text; PEP 3333 adds latin-1.
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+#: what a cookie's Domain can be, without the dot in front (RFC 6265 section 4.1.2.3), and its Path (before
+#: letters beyond ASCII are percent-encoded): neither has a blank
+_COOKIE_DOMAIN = re.compile(r"[A-Za-z0-9._-]*")
+_COOKIE_PATH = re.compile(r"[^\x00-\x20;\x7f\s]*")
 #: RFC 6265 section 4.1.1, av-octet: what the value of a cookie's option can be
 _COOKIE_OPTION = re.compile(r"[\x20-\x3a\x3c-\x7e]*")
 #: the control characters of a cookie's value for which werkzeug (3.1.9) writes no octal number
@@ -80,6 +85,7 @@ class _Pieces:
 
     def __init__(self, stream: IO[bytes], boundary: str, most: int | None) -> None:
         self._stream = stream
+        self._headers = _PartHeaders(boundary, most)
         self._border = b"--" + boundary.encode("ascii", "replace")
         #: the parser refuses a piece beyond what a field may have, also of a file
         self._most = None if most is None else max(most // 2, 1)
@@ -97,7 +103,9 @@ class _Pieces:
         data = b"".join(parts)
         end = len(data) if left > 0 else self._end(data)
         self._held = data[end:]
-        return data[:end]
+        data = data[:end]
+        self._headers.count(data)
+        return data
 
     def _end(self, data: bytes) -> int:
         """How much of *data* can be a piece: what is before the line at its end, if that may be a border."""
@@ -109,8 +117,69 @@ class _Pieces:
         return begin if begin > 0 else len(data)  # what is longer than a piece is no border
 
 
+class _PartHeaders:
+    """Counts the headers of a multipart body: 16 KB for a part, and for all of them what a field may have.
+
+    They are parsed and kept as text whole. Borders and blank lines are what they are to werkzeug's parser (3.1.9).
+    """
+
+    _MOST = 16 * 1024
+    _END = re.compile(rb"\r\n\r\n|\r\r|\n\n")
+
+    def __init__(self, boundary: str, most: int | None) -> None:
+        border = b"--%s[^\\S\n\r]*(?:\r\n|\n|\r)" % re.escape(boundary.encode("ascii", "replace"))
+        #: what the headers of the next part begin behind; the first border may follow anything
+        self._begin = re.compile(border)
+        self._next_begin = re.compile(rb"(?<=[\r\n])" + border)
+        #: a border that has begun is at most as long, or comes with the next piece
+        self._longest = len(boundary) + 8
+        #: bytes that the headers of all parts may still have
+        self._left = most
+        #: bytes that the headers of this part have so far, None within its content
+        self._size: int | None = None
+        #: the end of the pieces before, where in it the search goes on, and up to where headers were counted
+        self._data = b""
+        self._position = self._counted = 0
+
+    def count(self, piece: bytes) -> None:
+        """Take the next piece; 413 for headers that are too long."""
+        data = self._data + piece
+        while True:
+            if self._size is None:
+                match = self._begin.search(data, self._position)
+                if match is None:
+                    break
+                self._begin = self._next_begin
+                self._size, self._counted = 0, match.end()
+            else:
+                match = self._END.search(data, self._position)
+                self._add(len(data) if match is None else match.end())
+                if match is None:
+                    break
+                self._size = None
+            self._position = match.end()
+        kept = max(self._position, len(data) - self._longest, 1) - 1  # a border has a line break before it
+        self._data = data[kept:]
+        self._position = max(self._position - kept, 1)
+        self._counted -= kept
+
+    def _add(self, end: int) -> None:
+        """Count the headers up to here."""
+        size = end - self._counted
+        self._counted = end
+        self._size = (self._size or 0) + size
+        if self._left is not None:
+            self._left -= size
+        if self._size > self._MOST or (self._left is not None and self._left < 0):
+            raise RequestEntityTooLarge
+
+
 class _FormParser(FormDataParser):
-    """werkzeug's parser, counting the fields of every form, and given multipart forms in :class:`_Pieces`."""
+    """werkzeug's parser, counting the fields of every form, and given multipart forms in :class:`_Pieces`.
+
+    It reads an urlencoded form whole (3.1.9), and each ``%41`` of that costs some hundred bytes: so what it may have is
+    counted while it is read.
+    """
 
     def parse(
         self, stream: IO[bytes], mimetype: str, content_length: int | None, options: dict[str, str] | None = None
@@ -118,11 +187,14 @@ class _FormParser(FormDataParser):
         if mimetype == "multipart/form-data" and options is not None:
             pieces = cast("IO[bytes]", _Pieces(stream, options.get("boundary", ""), self.max_form_memory_size))
             return (stream, *super().parse(pieces, mimetype, content_length, options)[1:])
-        if mimetype == "application/x-www-form-urlencoded" and self.max_form_parts is not None:
-            content = stream.read()
-            if content.count(b"&") >= self.max_form_parts:
+        if mimetype == "application/x-www-form-urlencoded":
+            most = self.max_form_memory_size
+            if most is not None and (content_length or 0) > most:
                 raise RequestEntityTooLarge
-            stream = BytesIO(content)
+            content = stream.read() if most is None else _Bounded(stream, most).read()
+            if self.max_form_parts is not None and content.count(b"&") >= self.max_form_parts:
+                raise RequestEntityTooLarge
+            return (stream, *super().parse(BytesIO(content), mimetype, content_length, options)[1:])
         return super().parse(stream, mimetype, content_length, options)
 
 
@@ -276,8 +348,10 @@ class Request(WerkzeugRequest):
         max_content_length: int | None
         #: fields and files that a form may have
         max_form_parts: int
-        #: bytes that a field may have
+        #: bytes that an urlencoded form, or a field of a multipart one, may have
         max_form_memory_size: int | None
+        #: bytes that JSON may have
+        max_json_size: int | None
     else:
 
         @_Late
@@ -291,6 +365,10 @@ class Request(WerkzeugRequest):
         @_Late
         def max_form_memory_size(self):
             return 500_000 if self.app is None else self.app.max_form_memory_size
+
+        @_Late
+        def max_json_size(self):
+            return 2 * 1024 * 1024 if self.app is None else self.app.max_json_size
 
     @cached_property
     def host(self) -> str:
@@ -327,11 +405,29 @@ class Request(WerkzeugRequest):
         A server that ends the stream itself (``wsgi.input_terminated``) may pass on a body without a length.
         """
         limit = self.max_content_length
-        if not self.shallow and limit is not None and self.environ.get("wsgi.input_terminated"):
-            if (self.content_length or 0) > limit:
+        if not self.shallow and self.environ.get("wsgi.input_terminated"):
+            if limit is None:
+                limit = sys.maxsize - 1  # what bounds a stream also notices that the client is gone
+            elif (self.content_length or 0) > limit:
                 raise RequestEntityTooLarge
             return cast("IO[bytes]", _Bounded(self.environ["wsgi.input"], limit))
         return super().stream
+
+    def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
+        """The body parsed as JSON: 415 if it is none by its type (unless *force*), 400 if it is broken.
+
+        413 beyond ``max_json_size``, whatever the other arguments are; with *silent* None in place of the other errors.
+        With *cache* it is parsed once.
+        """
+        most = self.max_json_size
+        if most is not None and (force or self.is_json):
+            if (self.content_length or 0) > most:
+                raise RequestEntityTooLarge
+            if "stream" not in self.__dict__:
+                self.__dict__["stream"] = _Bounded(self.stream, most)
+            elif len(self.get_data(cache=cache)) > most:  # read before, for something else
+                raise RequestEntityTooLarge
+        return super().get_json(force=force, silent=silent, cache=cache)
 
     def _get_file_stream(self, *args: Any, **kwargs: Any) -> IO[bytes]:
         stream = super()._get_file_stream(*args, **kwargs)
@@ -453,7 +549,8 @@ class Response(WerkzeugResponse):
         """Set a cookie; arguments as in :meth:`werkzeug.wrappers.Response.set_cookie`.
 
         A *key* that is no token (RFC 6265 section 4.1.1: no space, ``;``, ``=``, not empty) raises ValueError, as
-        does an option that would bring another with it, or that no header can hold. A *value* may be any text.
+        does an option that would bring another with it, or that no header can hold: a *domain* that is no name, a
+        *path* with a blank or a ``;``. A *value* may be any text. Of *max_age* whole seconds count.
         """
         if _TOKEN.fullmatch(key) is None:
             raise ValueError(f"the cookie name {key!r} is no token; use letters, digits, '-' and '_'")
@@ -462,6 +559,12 @@ class Response(WerkzeugResponse):
         for name, option in (("max_age", max_age), ("expires", expires), ("domain", domain), ("samesite", samesite)):
             if isinstance(option, str) and _COOKIE_OPTION.fullmatch(option) is None:
                 raise ValueError(f"the {name} {option!r} of the cookie {key!r} holds what ends it, or is not ASCII")
+        if domain and _COOKIE_DOMAIN.fullmatch(domain) is None:
+            raise ValueError(f"the domain {domain!r} of the cookie {key!r} is no name; write 'example.com'")
+        if path and _COOKIE_PATH.fullmatch(path) is None:
+            raise ValueError(f"the path {path!r} of the cookie {key!r} holds a blank, a control character or a ';'")
+        if isinstance(max_age, float):
+            max_age = int(max_age)
         super().set_cookie(
             key, value, max_age, expires, path, domain, secure, httponly, samesite, partitioned,
         )  # fmt: skip

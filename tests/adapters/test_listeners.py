@@ -7,7 +7,7 @@ import grp
 import os
 import socket
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -80,12 +80,33 @@ def test_a_unix_socket_has_the_mode_that_was_asked_for(tmp_path: Path, mode: int
 
 def test_a_unix_socket_is_given_to_a_group_by_name_or_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "app.sock"
-    given: list[tuple[object, int, int]] = []
-    monkeypatch.setattr(os, "chown", lambda *arguments: given.append(arguments))
+    given: list[tuple[object, ...]] = []
+    monkeypatch.setattr(os, "chown", lambda *arguments, follow_symlinks: given.append((*arguments, follow_symlinks)))
     for group in ("0", grp.getgrgid(0).gr_name, None):
         with listening(f"unix:{path}", group=group):
             assert path.is_socket()
-    assert given == [(str(path), -1, 0)] * 2
+    assert given == [(str(path), -1, 0, False)] * 2
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving a file to a group takes root")
+def test_a_link_in_the_place_of_the_socket_leaves_what_it_leads_to_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, path = tmp_path / "secret", tmp_path / "app.sock"
+    secret.write_text("of root")
+    chown = os.chown
+
+    def late(*arguments: Any, **options: Any) -> None:
+        path.unlink()
+        path.symlink_to(secret)
+        chown(*arguments, **options)
+
+    monkeypatch.setattr(os, "chown", late)
+    with listening(f"unix:{path}", group="12345"):
+        pass
+
+    assert secret.stat().st_gid != 12345
+    assert path.is_symlink()  # it is not ours, so it is left there
 
 
 @pytest.mark.parametrize("group", ["no_such_group", "", "-1", "4294967295", "9" * 100, "a\0b"])
@@ -99,7 +120,7 @@ def test_a_group_that_is_none_is_named_and_nothing_is_left(tmp_path: Path, group
 def test_a_group_that_one_is_not_in_is_named_and_nothing_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def chown(*arguments: object) -> None:
+    def chown(*arguments: object, follow_symlinks: bool) -> None:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "chown", chown)
@@ -114,7 +135,7 @@ def test_nobody_connects_before_the_socket_belongs_to_its_group(
 ) -> None:
     refused = []
 
-    def chown(path: str, owner: int, group: int) -> None:
+    def chown(path: str, owner: int, group: int, follow_symlinks: bool) -> None:
         with socket.socket(socket.AF_UNIX) as early:
             refused.append(early.connect_ex(path))
 
