@@ -89,6 +89,41 @@ def test_a_thread_of_ones_own_has_no_request_even_if_it_inherits_the_variables()
         assert "gets the values it needs as arguments" in answer
 
 
+def test_nor_has_a_greenlet_that_was_given_a_copy_of_the_variables() -> None:
+    gevent = pytest.importorskip("gevent")
+    app = Flask(__name__)
+
+    def look() -> tuple[bool, str]:
+        try:
+            return has_request_context(), request.path
+        except RuntimeError as error:
+            return has_request_context(), str(error)
+
+    with app.test_request_context("/own"):
+        for function in (look, contextvars.copy_context().run):
+            arguments = () if function is look else (look,)
+            bound, answer = gevent.spawn(function, *arguments).get()
+            assert not bound
+            assert "gets the values it needs as arguments" in answer
+        assert (has_request_context(), request.path) == (True, "/own")
+    assert not has_request_context()
+
+
+def test_a_greenlet_has_the_request_that_it_handles_itself() -> None:
+    gevent = pytest.importorskip("gevent")
+    app = Flask(__name__)
+
+    @app.route("/<name>")
+    def view(name: str) -> Any:
+        gevent.sleep(0)
+        return (part for part in (request.path, f" {g.setdefault('name', name)}"))
+
+    paths = [f"/{number}" for number in range(20)]
+    answers = [gevent.spawn(lambda path: app.test_client().get(path).text, path) for path in paths]
+    gevent.joinall(answers, raise_error=True)
+    assert [answer.value for answer in answers] == [f"{path} {path[1:]}" for path in paths]
+
+
 def test_no_context_is_left_on_any_thread() -> None:
     app = Flask(__name__)
 

@@ -631,12 +631,13 @@ def saying(text: bytes) -> Callable[[socket.socket], None]:
             "it is not flask_embed.probe:app",
         ),
         (saying(b"HTTP/1.1 503 No\r\nServer: x\x1b[2J\r\n\r\n"), "front", r"(x\x1b[2J) is there"),
+        (saying("HTTP/1.1 503 No\r\nServer: x\u202ey\r\n\r\n".encode()), "front", r"(x\u202ey) is there"),
         (saying(b"HTTP/1.1 302 No\r\nLocation: /login\r\n\r\n"), "elsewhere", "answers 302 and leads to '/login'"),
         (saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "no-http", "if it is a port for TLS, write https://"),
     ],
     ids=[
         *("silent", "dribbling", "endless", "endless head", "closed", "ssh", "immense", "large", "large chunk"),
-        *("json", "deep json", "false probe", "503", "redirect", "400"),
+        *("json", "deep json", "false probe", "503", "direction of text", "redirect", "400"),
     ],
 )
 def test_servers_that_are_no_front_are_told_apart(

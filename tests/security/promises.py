@@ -70,7 +70,7 @@ PROMISES = {
     72: "nor does a sibling whose name begins alike",
     73: "a folder is not listed",
     74: "what is no file is not opened",
-    76: "ranges without number cost nothing",
+    76: "a header costs what it is long, and ranges without number cost nothing",
     77: "conditions that are none are ignored",
     79: "no template is read outside of the template folder",
     80: "nor a resource outside of the package",
@@ -153,4 +153,7 @@ PROMISES = {
     # The second review
     161: "an app's templates are escaped unless its own options say otherwise by name",
     162: "a response that refuses is sent as it is, whatever handlers there are",
+    165: "a file is sent as long as it was when its answer began",
+    170: "where hosts are listed, those alone count, each with its port if it has one",
+    171: "what cannot be seen is escaped in a log and by the doctor",
 }

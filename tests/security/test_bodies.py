@@ -6,6 +6,7 @@ import gc
 import io
 import json
 import tempfile
+import tracemalloc
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -552,3 +553,217 @@ def test_row_092_a_long_query_string_costs_its_length(app: Flask, query: Callabl
         return lambda: present("", call(app, "/args", QUERY_STRING=sent).text)
 
     linear(prepare, 16_000)
+
+
+# What is decoded whole
+
+
+class Endless(io.RawIOBase):
+    """A body that never ends, and counts what was read of it."""
+
+    def __init__(self, piece: bytes) -> None:
+        self.piece = piece
+        self.read_so_far = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        size = min(len(buffer), len(self.piece))
+        buffer[:size] = self.piece[:size]
+        self.read_so_far += size
+        return size
+
+
+@pytest.mark.parametrize("terminated", [True, False], ids=["chunked", "with a length"])
+@pytest.mark.parametrize(
+    ("path", "content_type", "setting", "limit"),
+    [
+        ("/form", FORM, "max_form_memory_size", 500_000),
+        ("/json", "application/json", "max_json_size", 2 * 1024 * 1024),
+    ],
+)
+def test_row_083_what_is_decoded_whole_has_a_limit_of_its_own(
+    app: Flask, path: str, content_type: str, setting: str, limit: int, terminated: bool
+) -> None:
+    def answer(size: int) -> Answer:
+        body = b'["' + b"a" * (size - 4) + b'"]' if path == "/json" else b"a" * size
+        changes: dict[str, Any] = {"CONTENT_TYPE": content_type}
+        if terminated:
+            changes.update({"CONTENT_LENGTH": None, "wsgi.input_terminated": True})
+        return call(app, path, "POST", body, **changes)
+
+    equal(getattr(app, setting), limit)
+    equal(answer(limit).status, 200)
+    equal(answer(limit + 1).status, 413)
+    setattr(app, setting, 1000)
+    equal((answer(1000).status, answer(1001).status), (200, 413))
+    setattr(app, setting, None)
+    equal(answer(3_000_000).status, 200)
+    app.max_content_length = 10_000
+    equal((answer(10_000).status, answer(10_001).status), (200, 413))
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type", "limit"),
+    [("/form", FORM, 500_000), ("/json", "application/json", 2 * 1024 * 1024)],
+)
+@pytest.mark.parametrize("most", [None, 16 * 1024 * 1024])
+def test_row_083_it_is_counted_while_it_is_read(
+    app: Flask, path: str, content_type: str, limit: int, most: int | None
+) -> None:
+    app.max_content_length = most
+    body = Endless(b"1" * 4096)
+    changes: dict[str, Any] = {"wsgi.input": body, "wsgi.input_terminated": True, "CONTENT_TYPE": content_type}
+
+    equal(call(app, path, "POST", b"", **changes).status, 413)
+    check(limit < body.read_so_far <= limit + 128 * 1024, f"{body.read_so_far} bytes were read")
+
+
+@pytest.mark.parametrize("silent", [True, False])
+@pytest.mark.parametrize("before", ["nothing", "data", "stream"])
+def test_row_083_json_that_is_too_large_is_no_broken_json(app: Flask, silent: bool, before: str) -> None:
+    app.max_json_size = 1000
+
+    @app.route("/", methods=["POST"])
+    def index() -> Any:
+        if before == "data":
+            request.get_data()
+        elif before == "stream":
+            request.stream  # noqa: B018
+        return {"read": request.get_json(force=True, silent=silent)}
+
+    body = b"[" + b" " * 998 + b"]"
+    equal(call(app, "/", "POST", body).text, '{"read":[]}')
+    equal(call(app, "/", "POST", body + b" ").status, 413)
+
+
+@pytest.mark.parametrize("piece", [b"[],", b"{},", b"[" * 50 + b"]" * 50 + b",", b'{"":{}},'])
+@pytest.mark.parametrize("chunked", [True, False])
+def test_row_083_json_has_so_many_lists_and_objects(app: Flask, piece: bytes, chunked: bool) -> None:
+    """A list of two bytes becomes one of ninety."""
+    whole = b"[" + piece * (2_000_000 // len(piece)) + b"0]"
+    few = b"[" + piece * (400_000 // len(piece)) + b"0]"
+    changes: dict[str, Any] = {"CONTENT_TYPE": "application/json"}
+    if chunked:
+        changes.update({"CONTENT_LENGTH": None, "wsgi.input_terminated": True})
+
+    equal(call(app, "/json", "POST", whole, **changes).status, 413)
+    equal(call(app, "/json", "POST", few, **changes).status, 200)
+
+
+#: what costs most memory for its length
+COSTLY: dict[str, tuple[str, str, Callable[[int], bytes]]] = {
+    "form": ("/form", FORM, lambda size: b"%41" * (size // 3)),
+    "form, two bytes each": ("/form", FORM, lambda size: b"%C3%A4" * (size // 6)),
+    "objects": ("/json", "application/json", lambda size: b"[" + b'{"":0},' * (size // 7 - 1) + b"0]"),
+    "objects in objects": ("/json", "application/json", lambda size: b"[" + b'{"":[]},' * (size // 10 - 1) + b"0]"),
+}
+
+
+@pytest.mark.parametrize("kind", COSTLY)
+def test_row_083_one_request_at_its_limit_takes_less_than_64_megabytes(app: Flask, kind: str) -> None:
+    path, content_type, make = COSTLY[kind]
+    body = make(500_000 if path == "/form" else 2 * 1024 * 1024)
+    tracemalloc.start()
+    try:
+        answer = call(app, path, "POST", body, CONTENT_TYPE=content_type)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    equal(answer.status, 200)
+    check(peak < 64 * 1024 * 1024, f"{peak} bytes at once")
+
+
+def part_with(headers: bytes, content: bytes = b"x", boundary: bytes = b"--b\r\n") -> bytes:
+    """A part of a multipart body."""
+    return boundary + b'Content-Disposition: form-data; name="a"\r\n' + headers + b"\r\n" + content + b"\r\n"
+
+
+def sent_form(app: Flask, *parts: bytes, cut: int | None = None) -> Answer:
+    """The answer to a multipart form, which may come in pieces of *cut* bytes."""
+    body = b"".join(parts) + b"--b--\r\n"
+    if cut is None:
+        return call(app, "/form", "POST", body, CONTENT_TYPE=MULTIPART)
+    stream = Cut(body, cut)
+    changes: dict[str, Any] = {"wsgi.input": stream, "wsgi.input_terminated": True, "CONTENT_TYPE": MULTIPART}
+    return call(app, "/form", "POST", b"", **changes)
+
+
+class Cut(io.RawIOBase):
+    """A body that comes in pieces."""
+
+    def __init__(self, body: bytes, size: int) -> None:
+        self._body = io.BytesIO(body)
+        self._size = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._body.read(min(self._size, len(buffer)))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+LONG_HEADERS = {
+    "one": b"X-A: " + b"a" * 16_384 + b"\r\n",
+    "many": b"a:\r\n" * 5_000,
+    "folded": b"X-A: a" + b"\r\n a" * 5_000 + b"\r\n",
+    "bare line feeds": b"a:\n" * 6_000,
+    "parameters": b"Content-Type: text/plain" + b";" * 17_000 + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("cut", [None, 1000, 8191])
+@pytest.mark.parametrize("kind", LONG_HEADERS)
+def test_row_085_the_headers_of_a_part_have_a_limit(app: Flask, kind: str, cut: int | None) -> None:
+    headers = LONG_HEADERS[kind]
+
+    equal(sent_form(app, part_with(headers), cut=cut).status, 413)
+    equal(sent_form(app, part_with(b""), part_with(headers), cut=cut).status, 413)
+    equal(sent_form(app, b"preamble--b\r\n" + part_with(headers)[5:], cut=cut).status, 413)
+
+
+@pytest.mark.parametrize("cut", [None, 1000, 8191])
+def test_row_085_what_only_looks_like_headers_has_none(app: Flask, cut: int | None) -> None:
+    content = b"--bc\r\n" + b"a" * 20_000 + b"\r\n--b c\r\n" + b"a:\r" * 20_000 + b"\n --b\r\n" + b"a" * 20_000
+
+    answer = sent_form(app, part_with(b"X-A: " + b"a" * 15_000 + b"\r\n", content), part_with(b""), cut=cut)
+
+    equal(answer.status, 200)
+    present('"fields":2', answer.text)
+
+
+def test_row_085_all_headers_together_have_the_limit_of_a_field(app: Flask) -> None:
+    header = b"X-A: " + b"a" * 9_900 + b"\r\n"
+
+    equal(sent_form(app, *[part_with(header)] * 49).status, 200)
+    equal(sent_form(app, *[part_with(header)] * 51).status, 413)
+    app.max_form_memory_size = None
+    equal(sent_form(app, *[part_with(header)] * 51).status, 200)
+
+
+@pytest.mark.parametrize("limit", [None, LIMIT])
+@pytest.mark.parametrize("path", ["/form", "/json", "/data", "/stream", "/lines"])
+def test_row_088_a_client_that_leaves_is_a_quiet_400_with_any_limit(
+    app: Flask, path: str, limit: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Left(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            raise OSError("the client is gone")
+
+    app.max_content_length = limit
+    changes: dict[str, Any] = {
+        "wsgi.input": Left(),
+        "wsgi.input_terminated": True,
+        "CONTENT_LENGTH": "100",
+        "CONTENT_TYPE": "application/json" if path == "/json" else FORM,
+    }
+
+    equal(call(app, path, "POST", b"", **changes).status, 400)
+    equal([record.getMessage() for record in caplog.records], [])

@@ -585,6 +585,104 @@ def test_row_017_a_name_of_this_machine_is_known(links: Flask, host: str) -> Non
     equal(call(links, "/reset", HTTP_HOST=host).text, f"http://{host}/")
 
 
+LOOPBACK = [
+    "localhost",
+    "localhost:5000",
+    "shop.localhost",
+    "evil.localhost:4444",
+    "127.0.0.1",
+    "127.0.0.1:9",
+    "[::1]:5000",
+]
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "", "192.0.2.7"])
+@pytest.mark.parametrize("host", [*LOOPBACK, "", None])
+def test_row_170_where_hosts_are_listed_a_name_of_this_machine_is_none_of_them(
+    app: Flask, visits: Visits, host: str | None, peer: str
+) -> None:
+    """A front on the same machine makes every peer a local one; without a Host the server's own address counts."""
+    app.trusted_hosts = ["good.example"]
+    changes = {"SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8000", "REMOTE_ADDR": peer}
+
+    refused(call(app, HTTP_HOST=host, **changes), visits)
+
+
+@pytest.mark.parametrize("host", LOOPBACK)
+def test_row_170_it_counts_if_it_is_listed(app: Flask, host: str) -> None:
+    app.trusted_hosts = ["good.example", ".localhost", "127.0.0.1", "[::1]"]
+
+    equal(call(app, HTTP_HOST=host).text, host)
+
+
+@pytest.mark.parametrize("host", LOOPBACK)
+def test_row_170_it_counts_in_the_test_client_and_under_run(
+    app: Flask, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.trusted_hosts = ["good.example"]
+    served: list[Any] = []
+    monkeypatch.setattr(
+        "werkzeug.serving.run_simple", lambda host, port, application, **options: served.append(application)
+    )
+    app.run()
+
+    equal(call(served[0], HTTP_HOST=host).text, host)
+    equal(call(served[0], HTTP_HOST="evil.com").status, 400)
+    equal(app.test_client().get("/", headers={"Host": host}).text, host)
+    equal(app.test_client().get("/", headers={"Host": "evil.com"}).status_code, 400)
+
+
+def test_row_170_no_header_says_that_it_is_the_test_client(app: Flask, visits: Visits) -> None:
+    app.trusted_hosts = ["good.example"]
+    for name in ("HTTP_FLASK_EMBED.DEVELOPMENT", "HTTP_FLASK_EMBED_DEVELOPMENT", "FLASK_EMBED_DEVELOPMENT"):
+        refused(call(app, HTTP_HOST="localhost", **{name: "1"}), visits)
+
+
+@pytest.mark.parametrize(
+    ("listed", "scheme", "host", "status"),
+    [
+        ("good.example", "http", "good.example:8443", 200),
+        ("good.example:8443", "http", "good.example:8443", 200),
+        ("good.example:8443", "http", "GOOD.example.:8443", 200),
+        ("good.example:8443", "http", "good.example", 400),
+        ("good.example:8443", "http", "good.example:844", 400),
+        ("good.example:8443", "http", "a.good.example:8443", 400),
+        ("good.example:443", "https", "good.example", 200),
+        ("good.example:443", "https", "good.example:443", 200),
+        ("good.example:443", "http", "good.example", 400),
+        ("good.example:80", "http", "good.example", 200),
+        (".good.example:8443", "http", "a.good.example:8443", 200),
+        (".good.example:8443", "http", "good.example:8443", 200),
+        (".good.example:8443", "http", "a.good.example:80", 400),
+        (".good.example", "http", "evilgood.example", 400),
+        ("[2001:db8::1]:8443", "http", "[2001:db8::1]:8443", 200),
+        ("[2001:db8::1]:8443", "http", "[2001:db8::1]", 400),
+        ("[2001:db8::1]", "http", "[2001:db8::2]", 400),
+        ("bücher.example:8443", "http", "xn--bcher-kva.example:8443", 200),
+    ],
+)
+def test_row_170_an_entry_with_a_port_is_for_that_port_alone(
+    app: Flask, listed: str, scheme: str, host: str, status: int
+) -> None:
+    app.trusted_hosts = [listed]
+
+    equal(call(app, HTTP_HOST=host, **{"wsgi.url_scheme": scheme}).status, status)
+
+
+def test_row_170_a_secret_link_names_a_listed_host_or_none(links: Flask) -> None:
+    links.trusted_hosts = ["good.example"]
+
+    for host in LOOPBACK:
+        equal(call(links, "/reset", HTTP_HOST=host).status, 400)
+
+
+def test_row_170_a_text_in_place_of_a_list_is_an_error_and_lets_nobody_in(app: Flask) -> None:
+    app.trusted_hosts = "good.example"
+
+    equal(call(app, HTTP_HOST="g").status, 500)
+    equal(call(app, HTTP_HOST="good.example").status, 500)
+
+
 def test_row_017_server_name_is_the_host_of_external_urls(links: Flask) -> None:
     links.server_name = "good.example:8000"
 

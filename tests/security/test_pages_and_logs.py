@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +23,7 @@ from flask_embed import (
     render_template_string,
     request,
 )
-from flask_embed.environ import readable
+from flask_embed.environ import escape_controls, readable
 from flask_embed.middleware import DispatcherMiddleware, PrefixMiddleware
 from tests.security.calls import call, environ_of, wsgi
 from tests.security.checks import absent, check, equal, one_of, present
@@ -442,6 +444,10 @@ HOSTILE = [
     "\x85",
     "\u2028",
     "\u2029",
+    "\u202e",
+    "\u2066",
+    "\u200b",
+    "\ufeff",
     "\n2026-01-01 INFO root: logged in",
 ]
 CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
@@ -472,6 +478,33 @@ def test_row_106_a_line_of_the_error_log_is_one_line(
     call(app, f"/{sent}" if where == "path" else "/x", sent if where == "method" else "GET", **changes.get(where, {}))
 
     is_one_line(written(), "the log")
+
+
+INVISIBLE = [
+    *map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200B, 0x200E, 0x200F, 0x61C, 0xFEFF, 0xE0041])
+]
+
+
+@pytest.mark.parametrize("mark", INVISIBLE, ids=ascii)
+def test_row_171_what_cannot_be_seen_is_escaped(mark: str, caplog: pytest.LogCaptureFixture) -> None:
+    shown = ascii(mark)[1:-1]
+    equal(escape_controls(f"a{mark}b"), f"a{shown}b")
+    equal(readable(wsgi(f"/ü{mark}b")), f"/ü{shown}b")
+    call(PrefixMiddleware(lambda environ, start: [], "/app"), wsgi(f"/else{mark}"))
+    present(shown, caplog.text)
+    absent(mark, caplog.text)
+
+
+def test_row_171_what_can_be_seen_stays() -> None:
+    text = "Zürich 東京 Ελλάδα שלום 😀 \\ 'a' %41"
+    equal(escape_controls(text), text)
+
+
+def test_row_171_what_escapes_is_loaded_before_descriptors_run_out() -> None:
+    """A log line that reports a shortage of descriptors could not import it any more."""
+    code = "import sys, flask_embed.environ; print('encodings.unicode_escape' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    equal(done.stdout.strip(), "True")
 
 
 @pytest.mark.parametrize("mark", HOSTILE)

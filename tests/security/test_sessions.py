@@ -499,12 +499,13 @@ def test_row_057_the_session_of_one_app_is_none_of_another_s() -> None:
 @pytest.mark.parametrize("kind", ["mounts", "public and admin", "path tenants", "subdomain tenants"])
 def test_row_057_nor_are_those_of_apps_that_one_factory_makes(kind: str) -> None:
     make = make_app
-    application, (mine, my_host), (theirs, their_host) = {
+    ways: dict[str, tuple[Any, tuple[str, str], tuple[str, str]]] = {
         "mounts": (DispatcherMiddleware(None, {"/a": make(), "/b": make()}), ("/a", "x"), ("/b", "x")),
         "public and admin": (DispatcherMiddleware(make(), {"/admin": make()}), ("", "x"), ("/admin", "x")),
         "path tenants": (PathDispatcher(None, lambda name: make()), ("/a", "x"), ("/b", "x")),
         "subdomain tenants": (SubdomainDispatcher("x", lambda name: make()), ("", "a.x"), ("", "b.x")),
-    }[kind]
+    }
+    application, (mine, my_host), (theirs, their_host) = ways[kind]
 
     cookie = cookie_of(call(application, f"{mine}/login", HTTP_HOST=my_host))
 
@@ -680,7 +681,7 @@ def test_row_063_a_path_or_domain_with_what_could_end_it_is_refused(app: Flask, 
         with app.test_request_context():
             response = app.response_class()
             try:
-                response.set_cookie("a", "b", **{option: value})
+                response.set_cookie("a", "b", **{option: value})  # type: ignore[arg-type]
             except (ValueError, UnicodeError) as error:
                 absent("\n", str(error))
             else:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from jinja2 import TemplateNotFound
 
 from flask_embed import Flask, render_template, render_template_string, send_from_directory
-from tests.security.calls import call, wsgi
+from tests.security.calls import call, environ_of, wsgi
 from tests.security.checks import absent, check, equal, linear, one_of, present
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.security.calls import Answer
 
@@ -550,3 +550,23 @@ def test_row_080_a_resource_of_the_folder_is_opened(app: Flask) -> None:
         equal(file.read(), b"0123456789")
     with app.open_resource("static/ok.txt", "r") as file:
         present("0123", file.read())
+
+
+@pytest.mark.parametrize("asked", [None, "bytes=0-"])
+def test_row_165_a_file_that_grows_is_sent_as_long_as_it_was(app: Flask, asked: str | None) -> None:
+    path = Path(app.root_path) / "static" / "growing.log"
+    path.write_bytes(b"a" * 200_000)
+    heads: list[dict[str, str]] = []
+    environ = environ_of("/static/growing.log", HTTP_RANGE=asked)
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
+        heads.append(dict(headers))
+        return heads.append  # type: ignore[return-value]
+
+    body: Any = app(environ, start_response)
+    with path.open("ab") as file:
+        file.write(b"b" * 200_000)
+    data = b"".join(body)
+    body.close()
+
+    equal((len(data), heads[0]["Content-Length"]), (200_000, "200000"))
