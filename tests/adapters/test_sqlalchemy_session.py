@@ -1233,3 +1233,36 @@ def test_arguments_in_the_wrong_order_are_noticed(engine: Engine) -> None:
             use(*wrong)
     with pytest.raises(TypeError, match="app is None"):
         ScopedSessionMiddleware(None, db_session)  # type: ignore[arg-type]
+
+
+# What a test opens in a context that its client has kept
+
+
+def test_a_session_that_a_test_opens_in_a_kept_context_ends_with_it() -> None:
+    engine = create_engine("sqlite://", poolclass=QueuePool, pool_size=3)
+    db_session = request_scoped_session(sessionmaker(engine))
+    app = Flask(__name__)
+    remove_session(app, db_session)
+    app.add_url_rule("/", "index", lambda: f"{db_session.execute(text('select 1')).scalar()}")
+    pool: Any = engine.pool
+
+    with app.test_client() as client:
+        assert client.get("/").text == "1"
+        assert pool.checkedout() == 0
+        db_session.execute(select(func.abs(1)))
+        assert pool.checkedout() == 1
+        client.get("/")
+        assert pool.checkedout() == 0
+        db_session.execute(select(func.abs(1)))
+    assert pool.checkedout() == 0
+
+
+def test_a_greenlet_with_a_copy_of_the_variables_has_a_session_of_its_own() -> None:
+    db_session = request_scoped_session(sessionmaker(create_engine("sqlite://")))
+    app = Flask(__name__)
+    with app.test_request_context():
+        own = db_session()
+        other = gevent.spawn(copy_context().run, db_session).get()
+        gevent.spawn(copy_context().run, db_session.remove).get()
+        assert other is not own
+        assert db_session() is own
