@@ -98,10 +98,9 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 def __getattr__(name: str) -> Any:
     module = _MODULE_OF.get(name)
     if module is None:
-        from flask_embed.hints import MODULE
-
-        if name in MODULE:  # an AttributeError would lose its text on the way to "from flask_embed import …"
-            raise ImportError(f"flask_embed has no {name!r}: {MODULE[name]}", name=__name__)
+        instead: dict[str, str] = import_module("flask_embed.hints").MODULE
+        if name in instead:  # an AttributeError would lose its text on the way to "from flask_embed import …"
+            raise ImportError(f"flask_embed has no {name!r}: {instead[name]}", name=__name__)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(module), name)
     return value

@@ -1243,7 +1243,7 @@ def test_a_session_that_a_test_opens_in_a_kept_context_ends_with_it() -> None:
     db_session = request_scoped_session(sessionmaker(engine))
     app = Flask(__name__)
     remove_session(app, db_session)
-    app.add_url_rule("/", "index", lambda: f"{db_session.execute(text('select 1')).scalar()}")
+    app.add_url_rule("/", "index", lambda: f"{db_session.execute(select(func.abs(1))).scalar()}")
     pool: Any = engine.pool
 
     with app.test_client() as client:
