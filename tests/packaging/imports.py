@@ -80,8 +80,8 @@ def shim(name: str, adapter_name: str, *library: str) -> Rule:
 RULES = (
     # flask_embed/: the leaves
     Rule(
-        ("flask_embed/errors.py", "flask_embed/options.py", "flask_embed/parts.py"),
-        "errors, options and parts are leaves: the standard library alone",
+        ("flask_embed/errors.py", "flask_embed/hints.py", "flask_embed/options.py", "flask_embed/parts.py"),
+        "errors, hints, options and parts are leaves: the standard library alone",
     ),
     Rule(
         ("flask_embed/environ.py",),
@@ -98,6 +98,7 @@ RULES = (
         ("flask_embed/__init__.py",),
         "the public names are loaded on first use, so that a runner can patch before anything else",
         for_types=(CORE, *LIBRARIES),
+        in_functions=("flask_embed.hints",),
     ),
     Rule(
         ("flask_embed/ctx.py",),
