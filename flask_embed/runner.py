@@ -390,7 +390,7 @@ def _pid_file(path: str | None) -> Iterator[None]:
     own = f"{os.getpid()}\n"
     try:
         _check_pid_file(path)
-        with open(path, "w", encoding="ascii") as file:
+        with open(path, "w", encoding="ascii", opener=_not_following) as file:
             file.write(own)
     except OSError as error:
         raise UsageError(f"--pid {path}: {error.strerror}") from None
@@ -404,10 +404,15 @@ def _pid_file(path: str | None) -> Iterator[None]:
                 os.unlink(path)
 
 
+def _not_following(path: str, flags: int) -> int:
+    """Open a file that is no link: whoever owns the folder could have put one there, to a file of root."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
+
 def _check_pid_file(path: str) -> None:
     """:exc:`~flask_embed.errors.UsageError` if the file is no pid file, or that of a process that lives."""
     try:
-        with open(path, encoding="ascii", errors="replace") as file:
+        with open(path, encoding="ascii", errors="replace", opener=_not_following) as file:
             found = file.read(20).strip()
     except FileNotFoundError:
         return

@@ -352,6 +352,21 @@ def test_a_file_that_is_no_pid_file_is_left_alone(folder: Path, tmp_path: Path) 
     assert file.read_text() == "precious"
 
 
+@pytest.mark.parametrize("target", ["secret", "nothing"])
+def test_a_pid_file_that_is_a_link_is_refused_and_what_it_leads_to_left_alone(
+    folder: Path, tmp_path: Path, target: str
+) -> None:
+    secret, file = tmp_path / "secret", tmp_path / "app.pid"
+    secret.write_text("")
+    file.symlink_to(tmp_path / target)
+
+    status, text = fails("gevent", "shop:app", "--pid", str(file), "--bind", "127.0.0.1:0", cwd=folder)
+
+    assert status == 2
+    assert f"--pid {file}: Too many levels of symbolic links" in text
+    assert (secret.read_text(), file.is_symlink(), (tmp_path / "nothing").exists()) == ("", True, False)
+
+
 def test_files_are_where_the_command_was_typed_with_its_umask(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "wanderer.py").write_text(
