@@ -241,6 +241,7 @@ class Flask(Registry):
                 and self.session_refresh
                 and self.session_cookie_name in cookies
                 and context.endpoint != "static"
+                and not context.is_refused
             ):
                 session = context.open_session()
         if session is not None:
