@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from flask_embed.adapters.targets import merge_slashes, resolve_dots, target_path
+from flask_embed.environ import readable
 from flask_embed.middleware.prefix import below, normalize_prefix, not_found
 
 if TYPE_CHECKING:
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 __all__ = ["CGIRootFix", "LighttpdCGIRootFix"]
+
+_logger = logging.getLogger("flask_embed.adapters")
 
 #: Decoding a path, lighttpd writes a '_' for each control character.
 _CONTROLS_AS_UNDERSCORE = dict.fromkeys([*range(32), 127], "_")
@@ -30,7 +34,7 @@ class CGIRootFix:
     If SCRIPT_NAME and PATH_INFO together spell that path, or PATH_INFO alone or below *app_root*, the split is made
     anew; a PATH_INFO that flup has invented does not count. If none does, the path was rewritten to another one: then
     the environ stays as it is if SCRIPT_NAME is *app_root*, or if that is the root. An environ that is right already
-    stays as it is. All else is not below *app_root*, and answered 404: no app is called with a SCRIPT_NAME that the
+    stays as it is. All else is not below *app_root*, and answered 404, with one line in the log: no app is called with a SCRIPT_NAME that the
     client has chosen. Where there is no REQUEST_URI, SCRIPT_NAME and PATH_INFO together are the path. The version of
     lighttpd plays no part::
 
@@ -42,12 +46,22 @@ class CGIRootFix:
         self.app = app
         #: the SCRIPT_NAME that it is given, as a WSGI string
         self.app_root = normalize_prefix(app_root)
+        self._told = False
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         root = self.app_root
         path = _path(environ, root)
         rest = None if path is None else below(path, root)
         if rest is None and root and (path is not None or environ.get("SCRIPT_NAME", "") != root):
+            if not self._told:
+                self._told = True
+                _logger.warning(
+                    "The path %r, with the SCRIPT_NAME %r, is not below app_root, %r, so the answer is 404. Let the "
+                    "front pass on what lies below it, or name another app_root. Other such requests are not logged.",
+                    readable(environ.get("PATH_INFO", "")),
+                    readable(environ.get("SCRIPT_NAME", "")),
+                    readable(root),
+                )
             return not_found(environ, start_response)
         if rest is not None and (environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")) != (root, rest):
             environ = environ.copy()

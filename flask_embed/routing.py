@@ -137,6 +137,8 @@ class Map(WerkzeugMap):
         if not parts.netloc and parts.path == url_quote(text(environ.get("PATH_INFO", ""))):
             return  # to itself: no other rule can say it
         if not parts.netloc and _is_asked_for(self._redirect_url(environ, parts.path), environ):
+            if rule.redirect_to is not None:
+                raise NotFound  # it has no page of its own
             return
         if rule.redirect_to is not None and parts.netloc:
             raise RequestRedirect(target)

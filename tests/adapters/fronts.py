@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["ASKED", "ROWS", "Row", "fixed", "simplified"]
+__all__ = ["ASKED", "ROWS", "Row", "fixed", "fixed_or_refused", "simplified"]
 
 #: The path that each target asks for, as a WSGI string: decoded once, dots resolved, slashes as they came.
 ASKED = {
@@ -115,16 +115,39 @@ def fixed(fixer: Callable[[WSGIApplication], WSGIApplication], environ: WSGIEnvi
 
     The caller's environ has to stay as it is, and it is that very one that is passed on if nothing changes.
     """
+    seen = fixed_or_refused(fixer, environ)
+    assert seen is not None
+    return seen
+
+
+def fixed_or_refused(
+    fixer: Callable[[WSGIApplication], WSGIApplication], environ: WSGIEnvironment
+) -> tuple[str, str | None] | None:
+    """As :func:`fixed`, but None where the answer is a plain 404 and no app was called."""
     seen: list[WSGIEnvironment] = []
+    heads: list[tuple[str, list[tuple[str, str]]]] = []
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
         seen.append(environ)
         start_response("200 OK", [])
         return [b"body"]
 
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        heads.append((status, headers))
+
     before = dict(environ)
-    assert list(fixer(app)(environ, lambda *args: lambda data: None)) == [b"body"]
+    body = list(fixer(app)(environ, start_response))
     assert environ == before
+    ((status, headers),) = heads
+    if not seen:
+        assert (status, body) == ("404 Not Found", [] if environ.get("REQUEST_METHOD") == "HEAD" else [b"Not Found\n"])
+        assert headers == [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Content-Length", "10"),
+        ]
+        return None
+    assert (status, body) == ("200 OK", [b"body"])
     (after,) = seen
     assert (after is environ) is (after == before)
     assert {**after, "SCRIPT_NAME": "", "PATH_INFO": ""} == {**before, "SCRIPT_NAME": "", "PATH_INFO": ""}

@@ -131,6 +131,39 @@ def test_the_fixer_for_nginx_puts_the_stripped_prefix_in_its_place() -> None:
     assert names == ["LighttpdCGIRootFix", "PathInfoFromRequestUriFix", "StrictEnviron", "function"]
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("fix", [("nginx-path-info",), ("lighttpd-root", "nginx-path-info")])
+def test_the_fixer_for_nginx_answers_what_is_outside_of_the_stripped_prefix(fix: tuple[str, ...], method: str) -> None:
+    environ = create_environ("/", method=method)
+    environ.update(SCRIPT_NAME="/appfoo", PATH_INFO="", REQUEST_URI="/appfoo")
+
+    body, status, _ = run_wsgi_app(behind_front(where, Options(fix=fix, script_name="/app")), environ)
+
+    assert (status, b"".join(body)) == ("404 Not Found", b"" if method == "HEAD" else b"Not Found\n")
+
+
+@pytest.mark.parametrize("options", [Options(), Options(prefix="/app"), Options(script_name="/app")])
+@pytest.mark.parametrize("path", ["/app/..", "/app/../x", "/app/./x", "/./app/x"])
+def test_a_segment_of_dots_is_refused_before_a_prefix_is_looked_for(options: Options, path: str) -> None:
+    environ = {**create_environ("/"), "PATH_INFO": path}
+
+    assert run_wsgi_app(behind_front(where, options), environ)[1] == "400 Bad Request"
+
+
+def test_a_fixer_resolves_dots_before_the_gate_sees_them() -> None:
+    environ = {**create_environ("/"), "SCRIPT_NAME": "", "PATH_INFO": "/app/x/../y", "REQUEST_URI": "/app/x/../y"}
+
+    body, status, _ = run_wsgi_app(behind_front(where, Options(fix=("nginx-path-info",), script_name="/app")), environ)
+
+    assert (status, b"".join(body)) == ("200 OK", b"http://localhost /app|/y")
+
+
+def test_the_signature_of_an_apache_passes() -> None:
+    environ = {**create_environ("/x"), "SERVER_SIGNATURE": "<address>Apache/2.4.71 (Debian) Server</address>\n"}
+
+    assert run_wsgi_app(behind_front(where, Options()), environ)[1] == "200 OK"
+
+
 def test_options_that_cannot_be_are_named() -> None:
     with pytest.raises(PrefixError, match="'//x'"):
         behind_front(where, Options(prefix="//x"))

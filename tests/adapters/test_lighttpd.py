@@ -13,7 +13,7 @@ from werkzeug.test import create_environ
 from flask_embed.adapters.lighttpd import CGIRootFix, LighttpdCGIRootFix
 from flask_embed.errors import PrefixError
 from flask_embed.middleware.prefix import below
-from tests.adapters.fronts import ROWS, Row, fixed, simplified
+from tests.adapters.fronts import ROWS, Row, fixed, fixed_or_refused, simplified
 from tests.security.checks import linear
 
 if TYPE_CHECKING:
@@ -30,6 +30,11 @@ RIGHT_AT_THE_ROOT = ("b2_", "d_", "f", "h6_", "i2_", "k1_", "m2_", "p")
 def merged(row: Row) -> str:
     """The path that was asked for, as lighttpd reads it."""
     return row.asked.replace("//", "/")
+
+
+def told_or_asked(row: Row) -> str:
+    """The whole path, as the front tells it where there is no REQUEST_URI."""
+    return row.script_name + (row.path_info or "") if row.request_uri is None else merged(row)
 
 
 def root_fix(app_root: str) -> Callable[[WSGIApplication], WSGIApplication]:
@@ -51,20 +56,25 @@ def test_the_whole_path_is_path_info_at_the_root(row: Row) -> None:
 
 
 @pytest.mark.parametrize("row", LIGHTTPD, ids=str)
-def test_the_path_is_split_behind_the_root_and_left_alone_outside_of_it(row: Row) -> None:
+def test_the_path_is_split_behind_the_root_and_is_not_there_outside_of_it(row: Row) -> None:
     rest = below(merged(row), "/yourapplication")
 
-    script_name, path_info = fixed(root_fix("/yourapplication"), row.environ())
+    seen = fixed_or_refused(root_fix("/yourapplication"), row.environ())
 
     if rest is None:
-        assert (script_name, path_info) == (row.script_name, row.path_info)
+        assert seen is None
     else:
-        assert (script_name, path_info or "") == ("/yourapplication", rest)
+        assert seen is not None
+        assert (seen[0], seen[1] or "") == ("/yourapplication", rest)
 
 
 @pytest.mark.parametrize("row", [row for row in LIGHTTPD if row.front.startswith(("a", "l_", "m_"))], ids=str)
-def test_what_lighttpd_splits_right_stays(row: Row) -> None:
-    assert fixed(root_fix("/yourapplication"), row.environ()) == (row.script_name, row.path_info)
+def test_what_lighttpd_splits_right_stays_and_what_only_begins_like_the_root_is_not_there(row: Row) -> None:
+    # lighttpd takes "/yourapplicationfoo" for a path of the key "/yourapplication"
+    right = (row.script_name, row.path_info) if row.script_name == "/yourapplication" else None
+
+    assert right is not None or row.target == "/yourapplicationfoo"
+    assert fixed_or_refused(root_fix("/yourapplication"), row.environ()) == right
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.front.startswith(RIGHT_AT_THE_ROOT)], ids=str)
@@ -73,13 +83,23 @@ def test_what_is_right_at_the_root_stays(row: Row) -> None:
 
 
 @pytest.mark.parametrize("row", OTHERS, ids=str)
-def test_behind_another_front_the_path_is_the_one_asked_for_or_nothing_changes(row: Row) -> None:
-    path = row.script_name + (row.path_info or "") if row.request_uri is None else merged(row)
-    for app_root in ("", "/yourapplication"):
-        script_name, path_info = fixed(root_fix(app_root), row.environ())
+def test_behind_another_front_the_path_is_the_one_asked_for_or_nothing_changes_at_the_root(row: Row) -> None:
+    script_name, path_info = fixed(LighttpdCGIRootFix, row.environ())
 
-        if (script_name, path_info) != (row.script_name, row.path_info):
-            assert (script_name, script_name + (path_info or "")) == (app_root, path)
+    if (script_name, path_info) != (row.script_name, row.path_info):
+        assert (script_name, path_info) == ("", told_or_asked(row))
+
+
+@pytest.mark.parametrize("row", OTHERS, ids=str)
+def test_behind_another_front_below_a_root_no_app_sees_another_one(row: Row) -> None:
+    seen = fixed_or_refused(root_fix("/yourapplication"), row.environ())
+
+    if seen is None:
+        assert row.script_name != "/yourapplication"
+    elif seen != (row.script_name, row.path_info):
+        assert (seen[0], seen[0] + (seen[1] or "")) == ("/yourapplication", told_or_asked(row))
+    else:
+        assert seen[0] == "/yourapplication"
 
 
 @pytest.mark.parametrize(
@@ -108,10 +128,50 @@ def test_what_is_absent_is_empty() -> None:
     assert fixed(LighttpdCGIRootFix, {}) == ("", "/")
 
 
-def test_without_request_uri_a_path_outside_of_the_root_is_left_alone() -> None:
+def test_without_request_uri_a_path_outside_of_the_root_is_not_there() -> None:
     assert fixed(root_fix("/app"), request("/app", "/x", None)) == ("/app", "/x")
-    assert fixed(root_fix("/app"), request("/appx", "/x", None)) == ("/appx", "/x")
     assert fixed(root_fix("/app/sub"), request("/app", "/sub/x", None)) == ("/app/sub", "/x")
+    assert fixed_or_refused(root_fix("/app"), request("/appx", "/x", None)) is None
+    assert fixed_or_refused(root_fix("/app"), request("", "/", None)) is None
+    assert fixed_or_refused(root_fix("/app"), request("", "", None)) is None
+    assert fixed_or_refused(root_fix("/app"), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("script_name", "path_info", "target"),
+    [
+        ("/shopfoo", "", "/shopfoo"),
+        ("/shopfoo", "/x", "/shopfoo/x?/shop/x"),
+        ("", "/shopfoo", "/shopfoo"),
+        ("/", "", "/"),
+        ("/SHOP", "/x", "/SHOP/x"),
+        ("/evil", "/shop/x", "/evil/shop/x"),
+        ("/evil", "", "/shop/../evil"),
+        ("/evil", "/x", "/shop/%2e%2e/evil/x"),
+        ("/evil", "/x", "http://shop.example/evil/x"),
+        ("/evil", "/x", "*"),
+        ("/shop/", "/x", "*"),
+        ("//shop", "/x", "*"),
+        ("", "/shop/x", "shop.example:443"),
+        ("/shop.fcgi", "/shop", "/old"),
+        ("/new", "/shop/x", "/old"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_what_is_not_below_the_root_is_a_404_and_calls_no_app(
+    script_name: str, path_info: str, target: str, method: str
+) -> None:
+    environ = {**request(script_name, path_info, target), "REQUEST_METHOD": method}
+
+    assert fixed_or_refused(root_fix("/shop"), environ) is None
+
+
+@pytest.mark.parametrize(
+    ("path_info", "target"), [("/new", "/old"), ("", "/old"), ("/x", "*"), ("foo", "/shopfoo"), ("/x", "/shop/\u20ac")]
+)
+def test_where_request_uri_agrees_with_nothing_the_root_that_the_front_says_counts(path_info: str, target: str) -> None:
+    # a path that was rewritten to one below the root, or a target that is no path
+    assert fixed(root_fix("/shop"), request("/shop", path_info, target)) == ("/shop", path_info)
 
 
 def test_a_path_that_flup_cut_out_of_the_target_does_not_count_even_with_a_slash() -> None:
@@ -128,7 +188,7 @@ def test_a_script_that_only_the_paths_of_the_app_are_rewritten_to() -> None:
     assert fixed(root_fix("/app"), request("/app.fcgi", "", "/app")) == ("/app", "")
 
 
-def test_a_path_that_was_rewritten_to_another_one_is_left_alone() -> None:
+def test_a_path_that_was_rewritten_to_another_one_is_left_alone_at_the_root() -> None:
     assert fixed(LighttpdCGIRootFix, request("/app.fcgi", "/new", "/old")) == ("/app.fcgi", "/new")
     assert fixed(LighttpdCGIRootFix, request("/old", "/new", "/old")) == ("/old", "/new")
     assert fixed(LighttpdCGIRootFix, request("/old", "/x", "/new/x")) == ("/old", "/x")
@@ -202,7 +262,7 @@ SEGMENTS = ["", ".", "..", "%2e", ".%2E", "a", "%61", "app", "%2F", "..%2f..", "
     st.sampled_from(["key", "script", "fixed"]),
     st.booleans(),
 )
-def test_any_target_below_the_root_is_split_behind_it(
+def test_any_target_below_the_root_is_split_behind_it_and_any_other_is_not_there(
     path: str, query: str, app_root: str, config: str, by_flup: bool
 ) -> None:
     asked = simplified(unquote(path, "latin-1").replace("\n", "_"))
@@ -217,6 +277,6 @@ def test_any_target_below_the_root_is_split_behind_it(
         environ["PATH_INFO"] = path[len(environ["SCRIPT_NAME"]) :]
     rest = below(asked, app_root.rstrip("/"))
 
-    expected = (environ["SCRIPT_NAME"], environ["PATH_INFO"]) if rest is None else (app_root.rstrip("/"), rest)
+    expected = None if rest is None else (app_root.rstrip("/"), rest)
 
-    assert fixed(root_fix(app_root), environ) == expected
+    assert fixed_or_refused(root_fix(app_root), environ) == expected

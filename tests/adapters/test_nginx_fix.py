@@ -14,7 +14,7 @@ from werkzeug.test import create_environ
 from flask_embed.adapters.nginx import PathInfoFromRequestUriFix
 from flask_embed.errors import PrefixError
 from flask_embed.middleware.prefix import below
-from tests.adapters.fronts import ROWS, Row, fixed, simplified
+from tests.adapters.fronts import ROWS, Row, fixed, fixed_or_refused, simplified
 from tests.security.checks import linear
 
 if TYPE_CHECKING:
@@ -41,15 +41,16 @@ def request(script_name: str, path_info: str, request_uri: str) -> WSGIEnvironme
 
 
 @pytest.mark.parametrize("row", WITH_TARGET, ids=str)
-def test_the_path_is_split_behind_the_script_name_that_is_given(row: Row) -> None:
+def test_the_path_is_split_behind_the_script_name_that_is_given_and_is_not_there_outside_of_it(row: Row) -> None:
     rest = below(row.asked, "/yourapplication")
 
-    script_name, path_info = fixed(fix("yourapplication/"), row.environ())
+    seen = fixed_or_refused(fix("yourapplication/"), row.environ())
 
     if rest is None:
-        assert (script_name, path_info) == (row.script_name, row.path_info)
+        assert seen is None
     else:
-        assert (script_name, path_info or "") == ("/yourapplication", rest)
+        assert seen is not None
+        assert (seen[0], seen[1] or "") == ("/yourapplication", rest)
 
 
 @pytest.mark.parametrize("row", WITH_TARGET, ids=str)
@@ -92,9 +93,13 @@ def test_a_script_name_that_the_path_is_not_below_is_left_alone(row: Row) -> Non
 
 
 @pytest.mark.parametrize("row", WITHOUT_TARGET, ids=str)
-def test_behind_an_http_proxy_nothing_changes(row: Row) -> None:
-    for script_name in (None, "/", "/yourapplication"):
+def test_behind_an_http_proxy_nothing_changes_and_the_prefix_has_to_be_there_already(row: Row) -> None:
+    for script_name in (None, "/"):
         assert fixed(fix(script_name), row.environ()) == (row.script_name, row.path_info)
+
+    assert fixed_or_refused(fix("/yourapplication"), row.environ()) is None
+    environ = {**row.environ(), "SCRIPT_NAME": "/yourapplication"}
+    assert fixed(fix("/yourapplication"), environ) == ("/yourapplication", row.path_info)
 
 
 @pytest.mark.parametrize(
@@ -105,22 +110,42 @@ def test_behind_an_http_proxy_nothing_changes(row: Row) -> None:
         ("http://user:word@abs.example/app/x", ("/app", "/x")),
         ("http://[::1]:81/app/x#y", ("/app", "/x")),
         ("http://abs.example/app/@evil.com/x", ("/app", "/@evil.com/x")),
-        ("http://abs.example?/app/x", ("/app/hello", "pp/hello")),
-        ("http://abs.example", ("/app/hello", "pp/hello")),
-        ("http:///app/x", ("/app/hello", "pp/hello")),
-        ("http://evil\\/app/x", ("/app/hello", "pp/hello")),
-        ("http://e vil/app/x", ("/app/hello", "pp/hello")),
-        ("ftp://abs.example/app/x", ("/app/hello", "pp/hello")),
-        ("abs.example:81", ("/app/hello", "pp/hello")),
-        ("*", ("/app/hello", "pp/hello")),
-        ("app/x", ("/app/hello", "pp/hello")),
-        ("?/app/x", ("/app/hello", "pp/hello")),
-        ("/app/\u20ac", ("/app/hello", "pp/hello")),
     ],
 )
 def test_other_forms_of_a_target(target: str, expected: tuple[str, str]) -> None:
     # what flup makes of an absolute-form target behind Apache
     assert fixed(fix("/app"), request("/app/hello", "pp/hello", target)) == expected
+
+
+@pytest.mark.parametrize("target", ["http://abs.example?/app/x", "http://abs.example", "HTTPS://app/"])
+def test_an_absolute_target_is_judged_by_its_path_alone(target: str) -> None:
+    for script_name in ("/app/hello", "/app", ""):
+        assert fixed_or_refused(fix("/app"), request(script_name, "pp/hello", target)) is None
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "",
+        "http:///app/x",
+        "http://evil\\/app/x",
+        "http://e vil/app/x",
+        "ftp://abs.example/app/x",
+        "abs.example:81",
+        "*",
+        "app/x",
+        "?/app/x",
+        "/app/\u20ac",
+        "/app/admin//../public",
+    ],
+)
+def test_a_target_that_tells_no_path_passes_with_the_prefix_of_the_front_alone(target: str) -> None:
+    for path_info in ("pp/hello", "/hello", ""):
+        assert fixed(fix("/app"), request("/app", path_info, target)) == ("/app", path_info)
+        assert fixed(fix("/"), request("", path_info, target)) == ("", path_info)
+        for script_name in ("/app/hello", "/app/", "/appx", "/APP", "", "/", "//app"):
+            assert fixed_or_refused(fix("/app"), request(script_name, path_info, target)) is None
+        assert fixed_or_refused(fix("/"), request("/hello", path_info, target)) is None
 
 
 def test_an_absolute_target_without_a_path_is_the_root() -> None:
@@ -181,9 +206,36 @@ def test_a_target_below_the_prefix_is_decoded_once_and_its_dots_resolved(target:
         "/%2561pp/x",
     ],
 )
-def test_a_target_that_is_not_below_the_prefix_is_left_alone(target: str) -> None:
-    for script_name in (None, "/app"):
-        assert fixed(fix(script_name), request("/app", "x", target)) == ("/app", "x")
+def test_a_target_that_is_not_below_the_prefix_is_not_there_if_it_was_given_and_left_alone_if_not(target: str) -> None:
+    assert fixed(fix(None), request("/app", "x", target)) == ("/app", "x")
+    for method in ("GET", "HEAD", "POST"):
+        environ = {**request("/app", "x", target), "REQUEST_METHOD": method}
+        assert fixed_or_refused(fix("/app"), environ) is None
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize(
+    ("script_name", "path_info", "target"),
+    [
+        ("/shopfoo", "", "/shopfoo"),
+        ("/shopfoo", "", "/shopfoo?/shop/x"),
+        ("/shop", "foo", "/shopfoo"),
+        ("", "/shopfoo/x", "/shopfoo/x"),
+        ("/", "", "/"),
+        ("/evil/shop/x", "", "/evil/shop/x"),
+        ("/evil", "/x", "/shop/../evil/x"),
+        ("/shop", "/x", "/evil/x"),
+        ("//evil.com/shop", "", "//evil.com/shop"),
+        ("/x", "", "http://shop/x"),
+    ],
+)
+def test_what_is_not_below_the_prefix_that_was_given_is_a_404_and_calls_no_app(
+    script_name: str, path_info: str, target: str, method: str
+) -> None:
+    environ = {**request(script_name, path_info, target), "REQUEST_METHOD": method}
+
+    assert fixed_or_refused(fix("/shop"), environ) is None
+    assert fixed_or_refused(fix(None), environ) is not None
 
 
 @pytest.mark.parametrize(
@@ -225,9 +277,35 @@ def test_a_doubt_is_told_once_per_instance_in_one_line_with_the_way_out(caplog: 
     assert message.isprintable()
     assert "/x" in message
     assert "/elsewhere" in message
-    assert "script_name=..." in message
+    assert "(--script-name, in Python script_name)" in message
     assert "secret" not in message
     assert "word" not in message
+
+
+def test_what_is_outside_of_the_prefix_is_told_once_per_instance_in_one_line_with_the_way_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = PathInfoFromRequestUriFix(lambda environ, start_response: [], "/büro")
+
+    with caplog.at_level(logging.INFO):
+        for environ in (
+            request("/x", "", "/b%C3%BCro/x"),
+            request("/told\x9b", "/told", "http://user:word@host/x%0a%1b[31m?secret"),
+            request("/elsewhere", "/x", "/y"),
+            request("/elsewhere", "/x", ""),
+            request("/b\xc3\xbcro", "/x", ""),
+        ):
+            app(environ, lambda *args: lambda data: None)
+
+    (record,) = caplog.records
+    message = record.getMessage()
+    assert (record.name, record.levelname) == ("flask_embed.adapters", "WARNING")
+    assert message.isprintable()
+    assert r"'/x\\n\\x1b[31m'" in message
+    assert "404" in message
+    assert "(--script-name, in Python script_name)" in message
+    for hidden in ("secret", "word", "told"):
+        assert hidden not in message
 
 
 def test_a_missing_request_uri_is_told_with_the_line_to_add(caplog: pytest.LogCaptureFixture) -> None:
@@ -238,7 +316,7 @@ def test_a_missing_request_uri_is_told_with_the_line_to_add(caplog: pytest.LogCa
 
     (record,) = caplog.records
     assert "fastcgi_param REQUEST_URI $request_uri;" in record.getMessage()
-    assert "script_name=..." in record.getMessage()
+    assert "(--script-name, in Python script_name)" in record.getMessage()
 
 
 def test_what_is_sure_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
@@ -255,7 +333,12 @@ def test_what_is_absent_is_empty() -> None:
     assert fixed(fix(None), {"REQUEST_URI": "/x", "PATH_INFO": "/x"}) == ("", "/x")
     assert fixed(fix(None), {"REQUEST_URI": "/x", "SCRIPT_NAME": "/x"}) == ("/x", None)
     assert fixed(fix("/x"), {"REQUEST_URI": "/x/y", "SCRIPT_NAME": "/x"}) == ("/x", "/y")
-    assert fixed(fix("/x"), {}) == ("", None)
+    assert fixed(fix("/x"), {"REQUEST_URI": "/x/y"}) == ("/x", "/y")
+    assert fixed(fix("/x"), {"SCRIPT_NAME": "/x"}) == ("/x", None)
+    assert fixed(fix("/"), {}) == ("", None)
+    assert fixed(fix(None), {}) == ("", None)
+    assert fixed_or_refused(fix("/x"), {}) is None
+    assert fixed_or_refused(fix("/x"), {"PATH_INFO": "/x/y"}) is None
 
 
 def test_a_script_name_beyond_ascii_is_compared_as_bytes() -> None:
@@ -307,21 +390,24 @@ SEGMENTS = ["", ".", "..", "%2e", ".%2E", "a", "%61", "app", "%2F", "..%2f..", "
     st.sampled_from(["", "http://host:81"]),
     st.sampled_from(["", "?x=/../y"]),
     st.sampled_from(["", "/a", "/app", "/app/a"]),
-    st.booleans(),
+    st.sampled_from(["not given", "given", "given and told"]),
     st.sampled_from(["", "x", "/x", "/../x"]),
 )
 def test_script_name_and_path_info_are_the_path_that_was_asked_for(
-    path: str, authority: str, query: str, prefix: str, given: bool, path_info: str
+    path: str, authority: str, query: str, prefix: str, how: str, path_info: str
 ) -> None:
     decoded = unquote(path, "latin-1")
     asked = without_dots(decoded)
     rest = below(asked, prefix)
-    doubt = rest is None or simplified(decoded) != simplified(asked)
-    environ = request("/told" if given else prefix, path_info, authority + path + query)
+    doubt = simplified(decoded) != simplified(asked)
+    environ = request("/told" if how == "given" else prefix, path_info, authority + path + query)
 
-    seen = fixed(fix(prefix if given else None), environ)
+    seen = fixed_or_refused(fix(None if how == "not given" else prefix), environ)
 
-    if doubt or (not given and not rest and path_info):
-        assert seen == (environ["SCRIPT_NAME"], path_info)
+    if how == "not given":
+        left_alone = doubt or rest is None or (not rest and path_info)
+        assert seen == ((prefix, path_info) if left_alone else (prefix, rest))
+    elif doubt:
+        assert seen == (None if how == "given" else (prefix, path_info))
     else:
-        assert seen == (prefix, rest)
+        assert seen == (None if rest is None else (prefix, rest))

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
+from itertools import product
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 from werkzeug.exceptions import Forbidden, HTTPException, NotFound
+from werkzeug.test import create_environ, run_wsgi_app
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 import flask_embed
 from flask_embed import Flask, Request, Response, abort, after_this_request, g, request, session
+from flask_embed.middleware import StrictEnviron
 from flask_embed.routing import Map
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
 @pytest.fixture
@@ -129,10 +133,190 @@ def test_a_slash_at_the_end_is_redirected_to_and_nothing_is_merged(app: Flask) -
 def test_an_empty_path_below_a_prefix_is_redirected_and_at_the_root_is_the_root(app: Flask) -> None:
     app.route("/")(lambda: "root")
     client = app.test_client()
-    below = client.get("/", environ_overrides={"SCRIPT_NAME": "/prefix", "PATH_INFO": ""})
-    assert (below.status_code, below.headers["Location"]) == (308, "/prefix/")
-    for script_name in ("", "/"):
+    below = client.get("/?a=1", environ_overrides={"SCRIPT_NAME": "/prefix", "PATH_INFO": ""})
+    assert (below.status_code, below.headers["Location"]) == (307, "/prefix/?a=1")
+    for script_name in ("", "/", "/prefix/", "/prefix//"):
         assert client.get("/", environ_overrides={"SCRIPT_NAME": script_name, "PATH_INFO": ""}).text == "root"
+
+
+# Redirects behind a front: how it splits the path of a URL into SCRIPT_NAME and PATH_INFO, and what it does to slashes
+
+
+def below_x(path: str) -> tuple[str, str]:
+    return "/x", path.removeprefix("/x")
+
+
+def below_x_with_its_slash(path: str) -> tuple[str, str]:
+    """The root of the mount is "/x/" and nothing more, as with Apache's ``WSGIScriptAlias /x/``."""
+    return ("/x/", "") if path == "/x/" else below_x(path)
+
+
+def below_x_slash(path: str) -> tuple[str, str]:
+    """SCRIPT_NAME is the prefix as it was written into the configuration."""
+    return "/x/", path.removeprefix("/x")
+
+
+def at_the_root(path: str) -> tuple[str, str]:
+    return "", path
+
+
+def at_the_root_without_a_path(path: str) -> tuple[str, str]:
+    return "", "" if path == "/" else path
+
+
+def at_the_root_called_slash(path: str) -> tuple[str, str]:
+    return "/", "" if path == "/" else path
+
+
+def without_a_slash_at_the_end(path: str) -> tuple[str, str]:
+    return "/x", path.removeprefix("/x").rstrip("/")
+
+
+def without_a_slash_at_the_end_at_the_root(path: str) -> tuple[str, str]:
+    return "", path.rstrip("/")
+
+
+def with_a_number_at_the_end(path: str) -> tuple[str, str]:
+    """Rewrites the pages of a list to what a rule with defaults leads away from."""
+    return "/x", path.removeprefix("/x") + "1" * path.endswith("/all/")
+
+
+FRONTS: list[tuple[Callable[[str], tuple[str, str]], str]] = [
+    (below_x, "/x"),
+    (below_x_with_its_slash, "/x"),
+    (below_x_slash, "/x"),
+    (at_the_root, ""),
+    (at_the_root_without_a_path, ""),
+    (at_the_root_called_slash, ""),
+]
+#: fronts that only a server with a REQUEST_URI can stand behind: the rest of the environ does not tell what they did
+CHANGING_FRONTS: list[tuple[Callable[[str], tuple[str, str]], str]] = [
+    (without_a_slash_at_the_end, "/x"),
+    (without_a_slash_at_the_end_at_the_root, ""),
+    (with_a_number_at_the_end, "/x"),
+]
+BEHIND_FRONTS = [(front, place, with_uri) for with_uri in (True, False) for front, place in FRONTS]
+BEHIND_FRONTS += [(front, place, True) for front, place in CHANGING_FRONTS]
+
+
+@pytest.fixture
+def browsed(app: Flask) -> Flask:
+    """An app with a slash at the end of some URLs, which answers with its endpoint and the method."""
+
+    def answer(**values: Any) -> str:
+        return f"{request.endpoint} {request.method}"
+
+    methods = ["GET", "POST", "PUT"]
+    for rule in ("/", "/about/", "/über uns/", "/plain"):
+        app.add_url_rule(rule, rule, answer, methods=methods)
+    app.add_url_rule("/all/", "list", answer, defaults={"page": 1}, methods=methods)
+    app.add_url_rule("/all/<int:page>", "list", answer, methods=methods)
+    return app
+
+
+#: the paths of that app, with the endpoint that answers and the path that it answers at
+PATHS = {
+    "/": ("/", "/"),
+    "/about": ("/about/", "/about/"),
+    "/about/": ("/about/", "/about/"),
+    "/%C3%BCber%20uns": ("/über uns/", "/%C3%BCber%20uns/"),
+    "/%C3%BCber%20uns/": ("/über uns/", "/%C3%BCber%20uns/"),
+    "/plain": ("/plain", "/plain"),
+    "/all": ("list", "/all/"),
+    "/all/": ("list", "/all/"),
+    "/all/1": ("list", "/all/"),
+    "/all/2": ("list", "/all/2"),
+}
+
+
+def follow(
+    app: WSGIApplication,
+    url: str,
+    front: Callable[[str], tuple[str, str]],
+    method: str,
+    with_uri: bool,
+) -> tuple[str, list[tuple[int, str]]]:
+    """The text of the page that a client comes to from *url*, and the redirects on the way, each to another URL."""
+    way: list[tuple[int, str]] = []
+    while True:
+        path, _, query = url.partition("?")
+        environ = create_environ("/", method=method, query_string=query)
+        script_name, path_info = front(unquote(path, "latin-1"))
+        environ.update(SCRIPT_NAME=script_name, PATH_INFO=path_info, REQUEST_URI=url)
+        if not with_uri:
+            del environ["REQUEST_URI"], environ["RAW_URI"]
+        body, status, headers = run_wsgi_app(app, environ)
+        text = b"".join(body).decode()
+        if status[0] == "2":
+            return text, way
+        assert status[:3] in ("307", "308"), (status, url, way)
+        assert headers["Location"] not in [url, *(known for _, known in way)], way
+        url = headers["Location"]
+        way.append((int(status[:3]), url))
+
+
+@pytest.mark.parametrize("gate", [StrictEnviron, lambda app: app], ids=["behind the gate", "alone"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+@pytest.mark.parametrize(("front", "place", "with_uri"), BEHIND_FRONTS)
+def test_no_redirect_leads_in_a_circle_and_each_keeps_the_method_and_the_query(
+    browsed: Flask,
+    front: Callable[[str], tuple[str, str]],
+    place: str,
+    with_uri: bool,
+    method: str,
+    gate: Callable[[WSGIApplication], WSGIApplication],
+) -> None:
+    served = gate(browsed)
+    for (path, (endpoint, canonical)), query in product(PATHS.items(), ("", "?a=1&b=/")):
+        text, way = follow(served, place + path + query, front, method, with_uri)
+
+        assert text == f"{endpoint} {method}"
+        assert way == ([] if path == canonical else [(308, place + canonical + query)])
+
+
+@pytest.mark.parametrize("gate", [StrictEnviron, lambda app: app], ids=["behind the gate", "alone"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+@pytest.mark.parametrize("with_uri", [True, False])
+@pytest.mark.parametrize("front", [below_x, below_x_with_its_slash])
+def test_the_mount_itself_leads_to_its_root_for_now(
+    browsed: Flask,
+    front: Callable[[str], tuple[str, str]],
+    with_uri: bool,
+    method: str,
+    gate: Callable[[WSGIApplication], WSGIApplication],
+) -> None:
+    page = f"/ {method}"
+
+    assert follow(gate(browsed), "/x", front, method, with_uri) == (page, [(307, "/x/")])
+    assert follow(gate(browsed), "/x?a=1", front, method, with_uri) == (page, [(307, "/x/?a=1")])
+    assert follow(gate(browsed), "/x/", front, method, with_uri) == (page, [])
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_mount_whose_slash_the_front_takes_off_is_served_where_it_was_asked_for(browsed: Flask, method: str) -> None:
+    page = f"/ {method}"
+
+    assert follow(browsed, "/x/", without_a_slash_at_the_end, method, True) == (page, [])
+    assert follow(browsed, "/x", without_a_slash_at_the_end, method, True) == (page, [(307, "/x/")])
+    assert follow(browsed, "/x/about/", without_a_slash_at_the_end, method, True) == (f"/about/ {method}", [])
+
+
+def test_the_redirect_to_the_root_of_a_mount_is_for_now_and_has_no_host(browsed: Flask) -> None:
+    environ = {**create_environ("/", "http://evil.example"), "SCRIPT_NAME": "/x", "PATH_INFO": "", "REQUEST_URI": "/x"}
+
+    body, status, headers = run_wsgi_app(browsed, environ)
+
+    assert (status, headers["Location"]) == ("307 TEMPORARY REDIRECT", "/x/")
+    assert b"evil" not in b"".join(body)
+
+
+def test_the_other_redirects_to_a_slash_are_for_good(browsed: Flask) -> None:
+    for script_name in ("", "/", "/x", "/x/"):
+        environ = {**create_environ("/about", method="POST"), "SCRIPT_NAME": script_name}
+
+        _, status, headers = run_wsgi_app(browsed, environ)
+
+        assert (status, headers["Location"]) == ("308 PERMANENT REDIRECT", f"{script_name.rstrip('/')}/about/")
 
 
 # What a view may return

@@ -6,7 +6,7 @@ import functools
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -116,9 +116,12 @@ class Request:
     subdomain: str = ""
     script_name: str = ""
     query: str = ""
+    #: REQUEST_URI, where the server sets one
+    uri: str = ""
 
     def environ(self) -> WSGIEnvironment:
         return {
+            **({"REQUEST_URI": self.uri} if self.uri else {}),
             "REQUEST_METHOD": self.method,
             "PATH_INFO": self.path.encode().decode("latin-1"),
             "SCRIPT_NAME": self.script_name,
@@ -211,7 +214,7 @@ def requests(draw: Callable[[Any], Any], known: list[Spec]) -> Request:
         draw(paths(spec)),
         draw(st.sampled_from(METHODS)),
         draw(st.sampled_from(domains if draw(st.integers(0, 3)) else ["", "a", "other"])),
-        draw(st.sampled_from(["", "/app"])),
+        draw(st.sampled_from(["", "/app", "/app/"])),
         draw(st.sampled_from(["", "", "q=%20&r=/"])),
     )
 
@@ -278,8 +281,8 @@ class Theirs:
     """What werkzeug says, in our words.
 
     Its Map strips slashes from the beginning of a path, ours does not: behind a fence it sees them too. Our
-    redirects keep the prefix and the query string as it came, and name no host but another one. An app without
-    rules for subdomains answers for each.
+    redirects keep the prefix and the query string as it came, and name no host but another one; the one to the root
+    of a mount is a 307. An app without rules for subdomains answers for each.
     """
 
     def __init__(self, specs: list[Spec], options: dict[str, Any], fence: str) -> None:
@@ -290,7 +293,7 @@ class Theirs:
 
     def answer(self, request: Request) -> tuple[Any, ...]:
         path = request.path
-        if not path and not request.script_name:
+        if not path and (not request.script_name or request.script_name.endswith("/")):
             path = "/"
         if path and not path.startswith("/"):
             return "error", 404
@@ -302,7 +305,9 @@ class Theirs:
         url = urlsplit(answer[2])
         place = "" if url.netloc == adapter.get_host(None) else f"http://{url.netloc}"
         query = f"?{request.query}" if request.query else ""
-        return "redirect", answer[1], place + request.script_name + url.path.removeprefix(self.fence) + query
+        target = url.path.removeprefix(self.fence)
+        code = 307 if not path and target == "/" else answer[1]  # a mount may be elsewhere tomorrow
+        return "redirect", code, place + request.script_name.rstrip("/") + target + query
 
 
 class Ours:
@@ -336,7 +341,7 @@ def leads_to_itself(answer: tuple[Any, ...], request: Request) -> bool:
     if answer[0] != "redirect":
         return False
     parts = urlsplit(answer[2])
-    return not parts.netloc and unquote(parts.path) == request.script_name + request.path
+    return not parts.netloc and unquote(parts.path) == request.script_name.rstrip("/") + request.path
 
 
 @given(cases())
@@ -404,6 +409,36 @@ def test_a_value_that_a_converter_refuses_hides_no_other_rule_s_methods(path: st
 # What is meant to differ
 
 
+@given(cases())
+def test_no_redirect_leads_to_the_url_that_was_asked_for(
+    case: tuple[list[Spec], dict[str, Any], list[Request]],
+) -> None:
+    known, options, asked = case
+    ours = Ours(known, options)
+    for request in asked:
+        first = ours.answer(request)
+        # What the client asks for when it follows is mapped to the same path by a front that rewrites it.
+        if first[0] != "redirect" or first[2].startswith("http://"):
+            continue
+        path = first[2].partition("?")[0]
+        for uri in (first[2], path, f"{path}?more", path.replace("a", "%61")):
+            second = ours.answer(replace(request, uri=uri))
+            if second[0] == "redirect":
+                assert unquote(second[2].partition("?")[0]) != unquote(path), request
+
+
+@given(cases(), st.sampled_from(["/elsewhere", "/app", "/?/app/", "*", "http://good.example/", "/app/x/y/z"]))
+def test_another_request_uri_than_that_of_the_redirect_changes_nothing(
+    case: tuple[list[Spec], dict[str, Any], list[Request]], uri: str
+) -> None:
+    known, options, asked = case
+    ours = Ours(known, options)
+    for request in asked:
+        first = ours.answer(request)
+        if first[0] != "redirect" or unquote(first[2].partition("?")[0]) != uri.partition("?")[0]:
+            assert ours.answer(replace(request, uri=uri)) == first, request
+
+
 def answer(rule: str, path: str, **options: Any) -> tuple[Any, ...]:
     """What one rule makes of a PATH_INFO, a WSGI string."""
     environ = {**Request("").environ(), "PATH_INFO": path, **options.pop("environ", {})}
@@ -438,14 +473,53 @@ def test_a_line_break_or_nul_is_a_bad_request(mark: str) -> None:
     [
         ("", ("match", 0, {})),
         ("/", ("match", 0, {})),
-        ("/app", ("redirect", 308, "/app/")),
-        ("/app/", ("redirect", 308, "/app/")),
+        ("/app", ("redirect", 307, "/app/")),
+        ("/a/b", ("redirect", 307, "/a/b/")),
+        ("/app/", ("match", 0, {})),
+        ("/app//", ("match", 0, {})),
     ],
 )
 def test_an_empty_path_is_the_root_of_a_host_and_leads_to_that_of_a_mount(
     script_name: str, expected: tuple[Any, ...]
 ) -> None:
     assert answer("/", "", environ={"SCRIPT_NAME": script_name}) == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "script_name", "path", "uri", "expected"),
+    [
+        ("/", "/app", "", "/app/", ("match", 0, {})),
+        ("/", "/app", "", "/app/?q=1", ("match", 0, {})),
+        ("/", "/app", "", "/%61pp/", ("match", 0, {})),
+        ("/", "/b\xc3\xbcro", "", "/b%C3%BCro/", ("match", 0, {})),
+        ("/", "/app", "", "/app", ("redirect", 307, "/app/")),
+        ("/", "/app", "", "/app?/", ("redirect", 307, "/app/")),
+        ("/", "/app", "", "/app//", ("redirect", 307, "/app/")),
+        ("/", "/app", "", "/", ("redirect", 307, "/app/")),
+        ("/", "/app", "", "", ("redirect", 307, "/app/")),
+        ("/about/", "/app", "/about", "/app/about/", ("match", 0, {})),
+        ("/about/", "/app/", "/about", "/app/about/", ("match", 0, {})),
+        ("/about/", "/app", "/about", "/app/about", ("redirect", 308, "/app/about/")),
+        ("/about/", "/app", "/about", "/about/", ("redirect", 308, "/app/about/")),
+        ("/about/", "", "/about", "/about/", ("match", 0, {})),
+        ("/<path:x>/", "/app", "/a//b", "/app/a//b/", ("match", 0, {"x": "a//b"})),
+        ("/<x>/", "/app", "/a b", "/app/a%20b/", ("match", 0, {"x": "a b"})),
+        ("/<x>/", "/app", "/a?b", "/app/a%3Fb/", ("match", 0, {"x": "a?b"})),
+    ],
+)
+def test_a_slash_that_the_front_has_taken_off_is_not_asked_for_again(
+    rule: str, script_name: str, path: str, uri: str, expected: tuple[Any, ...]
+) -> None:
+    environ = {"SCRIPT_NAME": script_name, "REQUEST_URI": uri}
+
+    assert answer(rule, path, environ=environ) == expected
+
+
+def test_a_slash_that_the_front_has_taken_off_is_none_for_a_method_that_has_no_such_rule() -> None:
+    environ = {"SCRIPT_NAME": "/app", "REQUEST_URI": "/app/about/", "REQUEST_METHOD": "POST"}
+
+    assert answer("/about/", "/about", environ=environ, methods=["GET"]) == ("error", 404)
+    assert answer("/about/", "/about", environ=environ, methods=["POST"]) == ("match", 0, {})
 
 
 @pytest.mark.parametrize("query", ["a=1", "a=%20&b=+", "?", "a=1&a=2", "%zz", "a=/&b=?"])

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.routing import BuildError, Rule
 
+from flask_embed.middleware.strict import environ_fault
 from flask_embed.routing import Map
 
 if TYPE_CHECKING:
@@ -72,5 +73,6 @@ def test_a_url_leads_back_to_the_value_it_was_built_from(converter: str, data: s
         assert not {".", ".."}.intersection(parts.path.split("/"))
         if not {"\0", "\r", "\n"}.intersection(str(value)):  # such a path is refused by whoever receives it
             environ = {"PATH_INFO": unquote_to_bytes(parts.path).decode("latin-1"), "REQUEST_METHOD": "GET"}
+            assert environ_fault({**environ, "wsgi.url_scheme": "http"}) is None
             rule, values = map_.match(environ)
             assert (rule.endpoint, values) == ("view", {"x": value})

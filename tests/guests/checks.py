@@ -187,7 +187,7 @@ def _without_decoding(text: str) -> str:
 def bare(site: Site) -> str:
     """What the mount's path answers without a slash at its end."""
     answer = site.get("")
-    if answer.status == 308 and urlsplit(answer.header("location")).path == f"{site.place}/":
+    if answer.status in (307, 308) and urlsplit(answer.header("location")).path == f"{site.place}/":
         return "redirects"
     seen = answer.text.removesuffix("/").removesuffix("|")
     return "answers" if (answer.status, seen) == (200, site.get("/").text.removesuffix("|/")) else f"{answer.status}"

@@ -9,13 +9,16 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-__all__ = ["JUDGED", "NAME", "is_request", "plain"]
+__all__ = ["JUDGED", "NAME", "is_chosen", "is_request", "passed_on", "plain"]
 
 TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 NAME = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-")
 DIGITS = frozenset("0123456789")
 #: the variables that are judged one by one; a server may leave any of them out, but for the method
 JUDGED = ("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "CONTENT_LENGTH", "HTTP_HOST")
+#: what a client can choose: these, and all that begins with one of those
+CHOSEN = {"PATH_INFO", "SCRIPT_NAME", "QUERY_STRING", "SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL"}
+CHOSEN_BEGINNINGS = ("REQUEST_", "REMOTE_", "CONTENT_", "HTTP_")
 
 
 def plain(**changes: Any) -> WSGIEnvironment:
@@ -36,19 +39,40 @@ def plain(**changes: Any) -> WSGIEnvironment:
 def is_request(environ: WSGIEnvironment) -> bool:
     """Whether an environ, all of whose variables are texts, is to pass."""
     method, script_name, path, query, length, host = (environ.get(key, "") for key in JUDGED)
-    texts = [value for key, value in environ.items() if isinstance(value, str) and not key.startswith("SSL_")]
+    chosen = [value for key, value in environ.items() if isinstance(value, str) and is_chosen(key)]
     return (
         0 < len(method) <= 20
         and TOKEN.issuperset(method)
         and path[:1] in ("", "/")
+        and not has_dot_segment(path)
         and is_script_name(script_name)
         and len(length) <= 18
         and DIGITS.issuperset(length)
         and (not host or is_host(host))
         and environ.get("wsgi.url_scheme") in ("http", "https")
         and all(unquote(pair.partition("=")[0], "latin-1") != "__debugger__" for pair in query.split("&"))
-        and not any(char in "\0\r\n" or ord(char) > 255 for text in texts for char in text)
+        and not any(char in "\0\r\n" or ord(char) > 255 for text in chosen for char in text)
     )
+
+
+def passed_on(environ: WSGIEnvironment) -> WSGIEnvironment:
+    """What an app is to see of an environ that is a request."""
+    seen = {key: value for key, value in environ.items() if key != "HTTP_PROXY"}
+    if seen.get("SCRIPT_NAME", "")[-1:] == "/":
+        while seen["SCRIPT_NAME"][-1:] == "/":
+            seen["SCRIPT_NAME"] = seen["SCRIPT_NAME"][:-1]
+        if not seen.get("PATH_INFO"):
+            seen["PATH_INFO"] = "/"
+    return seen
+
+
+def is_chosen(key: str) -> bool:
+    """Whether the value of a variable is what a client has chosen, and not what the server has made."""
+    return key in CHOSEN or key.startswith(CHOSEN_BEGINNINGS)
+
+
+def has_dot_segment(path: str) -> bool:
+    return any(segment in (".", "..") for segment in path.split("/"))
 
 
 def is_host(host: str) -> bool:
@@ -66,7 +90,7 @@ def is_host(host: str) -> bool:
 
 def is_script_name(path: str) -> bool:
     """Empty, or a path that no browser takes for something else."""
-    if path and (path[0] != "/" or path[:2] == "//" or {".", ".."}.intersection(path.split("/"))):
+    if path and (path[0] != "/" or path[:2] == "//" or has_dot_segment(path)):
         return False
     if any(char in "\\?#\x7f" or ord(char) < 32 for char in path):
         return False

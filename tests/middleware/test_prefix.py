@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 from werkzeug.test import Client
@@ -109,13 +110,46 @@ def test_verbatim_moves_the_prefix_and_tells_the_broken_contract_once(caplog: py
         assert (answer.status_code, answer.text) == (404, "Not Found\n")
     assert len(caplog.records) == 1
     assert "'/appx' is not below the prefix '/app'" in caplog.text
-    assert "'stripped'" in caplog.text
+    assert "use --script-name in place of --prefix (in Python the mode 'stripped')" in caplog.text
 
 
-def test_stripped_sets_only_script_name() -> None:
+def test_stripped_sets_only_script_name(caplog: pytest.LogCaptureFixture) -> None:
     client = Client(PrefixMiddleware(tell, "app", mode="stripped"))
     assert client.get("/x").text == "/app|/x"
-    assert client.get("/app/x", base_url="http://localhost/outer").text == "/outer/app|/app/x"
+    assert client.get("/appx", base_url="http://localhost/outer").text == "/outer/app|/appx"
+    assert client.get("/x/app").text == "/app|/x/app"
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("path", ["/app", "/app/", "/app/x%0a%1b", "/app//x"])
+def test_stripped_serves_a_path_with_the_prefix_still_there_and_tells_it_once(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = Client(PrefixMiddleware(tell, "/app", mode="stripped"))
+    for asked in ("/x", path, path, "/app/other"):
+        answer = client.get(asked, base_url="http://localhost/outer")
+        assert (answer.status_code, answer.text) == (200, f"/outer/app|{unquote(asked)}")
+    (record,) = caplog.records
+    message = record.getMessage()
+    assert (record.name, record.levelname) == ("flask_embed.middleware", "WARNING")
+    assert message.isprintable()
+    assert "'/app'" in message
+    assert "use --prefix in place of --script-name (in Python the mode 'verbatim')" in message
+
+
+@pytest.mark.parametrize("prefix", ["", "/"])
+def test_stripped_of_nothing_there_is_nothing_to_tell(prefix: str, caplog: pytest.LogCaptureFixture) -> None:
+    client = Client(PrefixMiddleware(tell, prefix, mode="stripped"))
+    assert client.get("/").text == "|/"
+    assert client.get("/x").text == "|/x"
+    assert caplog.records == []
+
+
+def test_each_middleware_tells_its_own_broken_contract(caplog: pytest.LogCaptureFixture) -> None:
+    for prefix in ("/a", "/b"):
+        Client(PrefixMiddleware(tell, prefix, mode="stripped")).get(f"{prefix}/x")
+        Client(PrefixMiddleware(tell, prefix)).get("/x")
+    assert len(caplog.records) == 4
 
 
 def test_the_callers_environ_is_left_alone() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -12,9 +13,18 @@ from werkzeug.test import create_environ, run_wsgi_app
 
 from flask_embed.middleware import StrictEnviron
 from flask_embed.middleware.strict import environ_fault
+from tests.security.checks import linear
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+def hello(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+    """A WSGI app that answers with where it sees itself."""
+    start_response("200 OK", [])
+    return [f"{environ['SCRIPT_NAME']}|{environ['PATH_INFO']}".encode("latin-1")]
 
 
 def seen_by_app(**changes: Any) -> tuple[int, WSGIEnvironment | None]:
@@ -44,7 +54,20 @@ def seen_by_app(**changes: Any) -> tuple[int, WSGIEnvironment | None]:
         {"REQUEST_METHOD": "X" * 20},
         {"PATH_INFO": ""},
         {"PATH_INFO": "//x"},
-        {"PATH_INFO": "/../x"},
+        {"PATH_INFO": "/..."},
+        {"PATH_INFO": "/a/..."},
+        {"PATH_INFO": "/.../a"},
+        {"PATH_INFO": "/.hidden"},
+        {"PATH_INFO": "/..hidden/a"},
+        {"PATH_INFO": "/a.b/..c"},
+        {"PATH_INFO": "/a./b"},
+        {"PATH_INFO": "/a../b"},
+        {"PATH_INFO": "/a.."},
+        {"PATH_INFO": "/.. /a"},
+        {"PATH_INFO": "/..\\a"},
+        {"PATH_INFO": "/..;a/b"},
+        {"PATH_INFO": "/%2e%2e/a"},
+        {"QUERY_STRING": "/../a"},
         {"PATH_INFO": "/\xff"},
         {"PATH_INFO": "/\x1b"},
         {"SCRIPT_NAME": "/a/b"},
@@ -83,6 +106,20 @@ def test_a_request_passes(changes: dict[str, str]) -> None:
         {"PATH_INFO": "/a\0b"},
         {"PATH_INFO": "/a\rb"},
         {"PATH_INFO": "/a\nb"},
+        {"PATH_INFO": "/."},
+        {"PATH_INFO": "/.."},
+        {"PATH_INFO": "/./"},
+        {"PATH_INFO": "/../"},
+        {"PATH_INFO": "/a/."},
+        {"PATH_INFO": "/a/.."},
+        {"PATH_INFO": "/../x"},
+        {"PATH_INFO": "/./x"},
+        {"PATH_INFO": "//../x"},
+        {"PATH_INFO": "/a//./b"},
+        {"PATH_INFO": "/admin/x/../../shop/"},
+        {"PATH_INFO": "/a.b/../c"},
+        {"PATH_INFO": "/.../.."},
+        {"PATH_INFO": "/\xff/.."},
         {"SCRIPT_NAME": "app"},
         {"SCRIPT_NAME": "//evil.com"},
         {"SCRIPT_NAME": "/\\evil.com"},
@@ -145,6 +182,119 @@ def test_what_is_no_request_is_refused_and_no_app_called(
     assert "evil" not in record.getMessage()
 
 
+#: What servers and their modules set, as it was seen behind Apache, nginx and lighttpd.
+MADE_BY_THE_SERVER = [
+    "SERVER_SIGNATURE",
+    "SERVER_SOFTWARE",
+    "SERVER_ADMIN",
+    "SERVER_ADDR",
+    "DOCUMENT_ROOT",
+    "CONTEXT_DOCUMENT_ROOT",
+    "CONTEXT_PREFIX",
+    "SCRIPT_FILENAME",
+    "SCRIPT_URL",
+    "SCRIPT_URI",
+    "PATH_TRANSLATED",
+    "GATEWAY_INTERFACE",
+    "AUTH_TYPE",
+    "UNIQUE_ID",
+    "HTTPS",
+    "PATH",
+    "REDIRECT_STATUS",
+    "REDIRECT_URL",
+    "REDIRECT_SSL_CLIENT_CERT",
+    "REDIRECT_HTTP_X",
+    "SSL_CLIENT_CERT",
+    "SSL_SERVER_CERT",
+    "SSL_CLIENT_CERT_CHAIN_0",
+    "SSL_CLIENT_S_DN",
+    "MY_SETTING",
+    "mod_wsgi.handler_script",
+    "my.text",
+    "",
+]
+CHOSEN_BY_A_CLIENT = [
+    "PATH_INFO",
+    "SCRIPT_NAME",
+    "QUERY_STRING",
+    "SERVER_NAME",
+    "SERVER_PORT",
+    "SERVER_PROTOCOL",
+    "REQUEST_METHOD",
+    "REQUEST_URI",
+    "REQUEST_SCHEME",
+    "REMOTE_ADDR",
+    "REMOTE_HOST",
+    "REMOTE_PORT",
+    "REMOTE_USER",
+    "REMOTE_IDENT",
+    "CONTENT_TYPE",
+    "CONTENT_LENGTH",
+    "HTTP_HOST",
+    "HTTP_COOKIE",
+    "HTTP_PROXY",
+    "HTTP_X",
+    "HTTP_",
+    "HTTP_X\n",
+]
+#: the signature is that of a stock Debian Apache
+UNSENDABLE = ["<address>Apache/2.4.71 (Debian) Server at shop.example Port 80</address>\n", "/a\r", "/a\0", "/\u20ac"]
+
+
+@pytest.mark.parametrize("value", UNSENDABLE)
+@pytest.mark.parametrize("key", MADE_BY_THE_SERVER)
+def test_what_the_server_made_is_not_judged(key: str, value: str, caplog: pytest.LogCaptureFixture) -> None:
+    environ = {**create_environ("/path"), key: value}
+
+    assert environ_fault(environ) is None
+    assert run_wsgi_app(StrictEnviron(hello), environ)[1] == "200 OK"
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("value", UNSENDABLE)
+@pytest.mark.parametrize("key", CHOSEN_BY_A_CLIENT)
+def test_what_a_client_can_choose_is_judged(key: str, value: str) -> None:
+    environ = {**create_environ("/path"), key: value}
+
+    assert environ_fault(environ) is not None
+    assert run_wsgi_app(StrictEnviron(hello), environ)[1] == "400 Bad Request"
+
+
+@pytest.mark.parametrize("key", CHOSEN_BY_A_CLIENT)
+def test_what_the_server_made_hides_nothing_that_a_client_has_chosen(key: str) -> None:
+    environ = {"SERVER_SIGNATURE": "a\n", **create_environ("/path"), "SSL_CLIENT_CERT": "a\nb\n", key: "/a\n"}
+
+    assert environ_fault(environ) is not None
+
+
+def test_a_line_break_is_told_with_the_variable_that_a_client_has_chosen() -> None:
+    environ = {"SERVER_SIGNATURE": "a\n", "SSL_CLIENT_CERT": "\u20ac", **create_environ("/path")}
+
+    assert environ_fault({**environ, "HTTP_X": "a\n"}) == "there is a line break or NUL in HTTP_X"
+    assert environ_fault({**environ, "HTTP_X": "\u20ac"}) == "there is a character that stands for no byte in HTTP_X"
+
+
+@pytest.mark.parametrize(
+    "target", ["/a/%2e%2e", "/a/%2E%2e/b", "/%2e", "/.%2e/x", "/a%2f..%2fb", "/a/%2e/", "/shop/x/../../admin", "/a/."]
+)
+def test_a_dot_segment_is_one_however_it_was_sent(target: str) -> None:
+    environ = {**create_environ("/"), "PATH_INFO": unquote(target, "latin-1"), "REQUEST_URI": target}
+
+    assert environ_fault(environ) == "there is a segment of dots in PATH_INFO"
+
+
+def test_a_dot_segment_that_stands_in_request_uri_alone_was_resolved_by_the_front() -> None:
+    assert seen_by_app(PATH_INFO="/b", REQUEST_URI="/a/../b")[0] == 200
+
+
+def test_a_path_of_many_dots_is_judged_in_linear_time() -> None:
+    def prepare(size: int) -> Callable[[], object]:
+        environ = {**create_environ("/"), "PATH_INFO": "/.../..." * size + "/..x"}
+        return lambda: environ_fault(environ)
+
+    linear(prepare, 4_000)
+
+
 def test_the_refusal_says_nothing_of_the_request() -> None:
     body, status, headers = run_wsgi_app(
         StrictEnviron(lambda environ, start_response: []), {**create_environ("/"), "PATH_INFO": "<script>"}
@@ -183,6 +333,37 @@ def test_a_prefix_does_not_end_with_a_slash(sent: str, seen: str) -> None:
     assert status == 200
     assert environ is not None
     assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == (seen, "/shop")
+
+
+@pytest.mark.parametrize(
+    ("sent", "seen"),
+    [
+        (("/x/", ""), ("/x", "/")),
+        (("/x//", ""), ("/x", "/")),
+        (("/a/b/", ""), ("/a/b", "/")),
+        (("/", ""), ("", "/")),
+        (("/x", ""), ("/x", "")),
+        (("", ""), ("", "")),
+        (("/x/", "/"), ("/x", "/")),
+        (("/x/", "//"), ("/x", "//")),
+    ],
+)
+def test_a_slash_at_the_end_of_the_prefix_is_the_path_where_there_is_none(
+    sent: tuple[str, str], seen: tuple[str, str]
+) -> None:
+    _, environ = seen_by_app(SCRIPT_NAME=sent[0], PATH_INFO=sent[1])
+
+    assert environ is not None
+    assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == seen
+
+
+def test_a_slash_at_the_end_of_the_prefix_is_the_path_where_the_server_leaves_path_info_out() -> None:
+    environ = {**create_environ("/"), "SCRIPT_NAME": "/x/"}
+    del environ["PATH_INFO"]
+    before = dict(environ)
+
+    assert b"".join(run_wsgi_app(StrictEnviron(hello), environ)[0]) == b"/x|/"
+    assert environ == before
 
 
 @given(

@@ -149,7 +149,7 @@ def test_the_prefix_itself_redirects_to_the_apps_root(fcgi_socket: str) -> None:
     without_slash = fastcgi_client.request(fcgi_socket, variables("/yourapplication", ""))
     with_slash = fastcgi_client.request(fcgi_socket, variables("/yourapplication", "/"))
 
-    assert (without_slash.status, without_slash.headers["Location"]) == (308, "/yourapplication/")
+    assert (without_slash.status, without_slash.headers["Location"]) == (307, "/yourapplication/")
     assert (with_slash.status, with_slash.text) == (200, "Hello World!")
 
 
@@ -312,4 +312,4 @@ def test_a_cgi_file_below_a_name_builds_urls_below_it(deployed: Project) -> None
     redirect = parse_cgi(name.stdout)
     assert '"root":"/app"' in where.stdout
     assert '"built":"/app/where/ada"' in where.stdout
-    assert (redirect.status, redirect.headers["Location"]) == (308, "/app/")
+    assert (redirect.status, redirect.headers["Location"]) == (307, "/app/")

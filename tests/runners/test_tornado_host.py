@@ -171,7 +171,7 @@ def test_an_app_stands_beside_native_handlers(tmp_path: Path) -> None:
 
         assert ask("GET", "/native") == (200, b"native")
         assert ask("GET", "/shop/") == (200, b"/shop /shop/ 127.0.0.1")
-        assert ask("GET", "/shop")[0] == 308
+        assert ask("GET", "/shop")[0] == 307
         assert ask("GET", "/shopping")[0] == 404
         assert ask("POST", "/shop/length", bytes(3_000_000)) == (200, b"3000000")
         assert ask("GET", "/shop/parts") == (200, b"part 0 of /parts;part 1 of /parts;part 2 of /parts;")

@@ -154,6 +154,7 @@ PROMISES = {
     161: "an app's templates are escaped unless its own options say otherwise by name",
     162: "a response that refuses is sent as it is, whatever handlers there are",
     165: "a file is sent as long as it was when its answer began",
+    167: "a fixer that knows its prefix answers 404 for what is outside, and calls no app",
     170: "where hosts are listed, those alone count, each with its port if it has one",
     171: "what cannot be seen is escaped in a log and by the doctor",
 }

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from flask_embed import Flask, g, request, session, url_for
-from flask_embed.middleware import DispatcherMiddleware, PrefixMiddleware
+from flask_embed.adapters.front import behind_front
+from flask_embed.adapters.lighttpd import CGIRootFix
+from flask_embed.adapters.nginx import PathInfoFromRequestUriFix
+from flask_embed.middleware import DispatcherMiddleware, PrefixMiddleware, StrictEnviron
+from flask_embed.options import Options
 from tests.security.calls import call, echo, environ_of, send, wsgi
 from tests.security.checks import absent, check, equal, linear, one_of, present
 
@@ -45,6 +49,10 @@ def named(name: str, rule: str = "/<path:rest>") -> Flask:
     app.add_url_rule("/", "index", lambda: f"{name} {url_for('index')}", methods=["GET", "POST"])
     app.add_url_rule(rule, "rest", lambda rest: f"{name} {url_for('rest', rest=rest)}")
     return app
+
+
+def must_not_be_called(environ: object, start_response: object) -> list[bytes]:
+    raise AssertionError("an app was called")
 
 
 # SCRIPT_NAME as the server says it
@@ -213,10 +221,59 @@ def test_row_032_the_prefix_itself_answers_or_leads_to_the_root_of_the_app(metho
     app = named("inner")
     for mounted in (DispatcherMiddleware(None, {"/app": app}), PrefixMiddleware(app, "/app")):
         answer = call(mounted, "/app", method, HTTP_HOST="evil.com", QUERY_STRING="a=1")
-        if answer.status == 308:
-            equal(answer.value("Location"), "/app/?a=1")
-        else:
+        equal((answer.status, answer.value("Location")), (307, "/app/?a=1"))
+        for uri in ("/app/?a=1", "/app/", "/%61pp/"):  # a front has taken the slash off: no redirect to the same URL
+            answer = call(mounted, "/app", method, REQUEST_URI=uri)
             equal((answer.status, answer.text), (200, "inner /app/"))
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("gate", [StrictEnviron, lambda app: app], ids=["gate", "alone"])
+def test_row_032_a_slash_at_the_end_of_script_name_is_the_root_of_the_app(
+    gate: Callable[[WSGIApplication], WSGIApplication], method: str
+) -> None:
+    for script_name in ("/x/", "/x//"):
+        for path in ("", None):
+            answer = call(gate(named("inner")), "/", method, SCRIPT_NAME=script_name, PATH_INFO=path)
+            equal((answer.status, answer.text), (200, "inner /x/"))
+    equal(call(StrictEnviron(echo), "", SCRIPT_NAME="/x/").text, "/x|/")
+
+
+#: Paths that a front takes for other ones than a mount does: it resolves the dots before it judges them.
+DOTTED = [
+    "/app/..",
+    "/app/../x",
+    "/app/.",
+    "/app/./x",
+    "/other/../app",
+    "/../app/x",
+    "/app/x/../../other/",
+    "/.",
+    "/..",
+]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize("path", [*DOTTED, "/app//../x", "//../app", "/./app", "/app/x/.."])
+def test_row_031_032_033_no_app_sees_a_segment_of_dots_where_the_gate_stands(path: str, method: str) -> None:
+    mounts = {"/app": must_not_be_called, "/other": must_not_be_called}
+    for served in (
+        DispatcherMiddleware(must_not_be_called, mounts),
+        PrefixMiddleware(must_not_be_called, "/app"),
+        PrefixMiddleware(must_not_be_called, "/app", mode="stripped"),
+        must_not_be_called,
+    ):
+        answer = call(StrictEnviron(served), path, method)
+        equal((answer.status, answer.body), (400, b"" if method == "HEAD" else b"Bad Request\n"))
+        equal(answer.values("Location"), [])
+
+
+@pytest.mark.parametrize(
+    "path", ["/app/...", "/app/.hidden", "/app/a.b/..c", "/app/..;/x", "/app/..\\x", "/app/%2e%2e/x"]
+)
+def test_row_031_032_033_a_segment_with_other_characters_beside_its_dots_is_one_like_any_other(path: str) -> None:
+    for served in (DispatcherMiddleware(None, {"/app": echo}), PrefixMiddleware(echo, "/app")):
+        equal(call(StrictEnviron(served), path).text, f"/app|{path.removeprefix('/app')}")
 
 
 @pytest.mark.parametrize("path", ["/app//x", "/app//", "/app///evil.com", "/app//foo", "/app//evil.com/foo"])
@@ -274,8 +331,8 @@ def test_row_037_the_longest_prefix_wins_whatever_the_order(order: int, path: st
     if expected is None:
         equal(answer.status, 404)
     else:
-        check(answer.text.startswith(expected) or answer.status == 308, f"{path} is answered by {answer.text!r}")
-        if answer.status == 308:
+        check(answer.text.startswith(expected) or answer.status == 307, f"{path} is answered by {answer.text!r}")
+        if answer.status == 307:
             equal(answer.value("Location"), f"{path}/")
 
 
@@ -510,3 +567,123 @@ def test_row_043_apps_that_call_each_other_keep_their_own() -> None:
         raise RuntimeError
 
     equal(call(outer, "/", SCRIPT_NAME="/outer").text, "500 outer ['own'] / /outer/")
+
+
+# Fixers that were told the prefix
+
+
+FIXERS: dict[str, Callable[[WSGIApplication], WSGIApplication]] = {
+    "nginx": lambda app: PathInfoFromRequestUriFix(app, "/shop"),
+    "lighttpd": lambda app: CGIRootFix(app, "/shop"),
+    "nginx in lighttpd": lambda app: CGIRootFix(PathInfoFromRequestUriFix(app, "/shop"), "/shop"),
+    "a runner's": lambda app: behind_front(app, Options(fix=("nginx-path-info",), script_name="/shop")),
+    "a runner's two": lambda app: behind_front(
+        app, Options(fix=("lighttpd-root", "nginx-path-info"), script_name="/shop")
+    ),
+    "a runner's with a mount": lambda app: behind_front(
+        app, Options(fix=("nginx-path-info",), script_name="/shop", prefix="/cart")
+    ),
+}
+#: the targets of clients, and what of them a front has let pass
+OUTSIDE = {
+    "/shopfoo": "/shopfoo",
+    "/shopfoo/x?/shop/x": "/shopfoo/x",
+    "/": "/",
+    "/evil": "/evil",
+    "/evil/shop": "/evil/shop",
+    "/evil/shop/x": "/evil/shop/x",
+    "/SHOP/x": "/SHOP/x",
+    "/shop/../evil": "/evil",
+    "/shop/%2e%2e/evil": "/evil",
+    "/shop/..%2fevil/x": "/evil/x",
+    "/shop/x/../../evil": "/evil",
+    "/shop%00/x": "/shop_/x",
+    "/shop;x/y": "/shop;x/y",
+    "/%2573hop/x": "/%73hop/x",
+    "http://good.example/evil": "/evil",
+    "http://good.example": "/",
+    "http://shop/x": "/x",
+}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize("target", OUTSIDE)
+@pytest.mark.parametrize("fixer", FIXERS.values(), ids=FIXERS)
+def test_row_167_what_is_outside_of_the_prefix_is_a_404_and_calls_no_app(
+    fixer: Callable[[WSGIApplication], WSGIApplication], target: str, method: str
+) -> None:
+    seen = OUTSIDE[target]
+    first, _, rest = seen[1:].partition("/")
+    for script_name, path in (
+        (seen, ""),  # all of it in SCRIPT_NAME: nginx without more, Apache's mod_proxy_fcgi
+        ("", seen),
+        (f"/{first}", f"/{rest}" * bool(rest)),  # as lighttpd's key "/" splits it
+    ):
+        answer = call(fixer(must_not_be_called), path, method, SCRIPT_NAME=script_name, REQUEST_URI=target)
+
+        equal((answer.status, answer.body), (404, b"" if method == "HEAD" else b"Not Found\n"))
+        equal(answer.values("Location"), [])
+        equal(answer.values("Set-Cookie"), [])
+
+
+@pytest.mark.parametrize("target", [None, "", "*", "good.example:443", "evil", "ftp://good.example/shop/x"])
+@pytest.mark.parametrize("script_name", ["/evil", "", "/", "/shopfoo", "/shop/x", "/SHOP", "/evil/shop", "//shop"])
+@pytest.mark.parametrize("fixer", FIXERS.values(), ids=FIXERS)
+def test_row_167_nor_is_a_script_name_believed_where_request_uri_tells_no_path(
+    fixer: Callable[[WSGIApplication], WSGIApplication], script_name: str, target: str | None
+) -> None:
+    seen: list[str] = []
+
+    def app(environ: Any, start_response: Any) -> Any:
+        seen.append(environ["SCRIPT_NAME"])
+        return echo(environ, start_response)
+
+    # where lighttpd tells no REQUEST_URI, the two together are the path
+    answer = call(fixer(app), "/cart/x", SCRIPT_NAME=script_name, REQUEST_URI=target)
+
+    if seen:
+        equal((script_name, target or ""), ("/shop/x", ""))
+        one_of(seen[0], ("/shop", "/shop/cart"))
+    else:
+        equal(answer.status, 404)
+
+
+@pytest.mark.parametrize(
+    ("target", "script_name", "path"),
+    [
+        ("/shop/cart/x", "/shop/cart/x", ""),
+        ("/shop/cart/x?y", "/shop", "/cart/x"),
+        ("/evil/../shop/cart/x", "/shop/cart/x", ""),
+        ("http://good.example/shop/cart/x", "/shop", "/cart/x"),
+        ("/%73hop/cart/x", "/shop/cart", "/x"),
+        ("*", "/shop", "/cart/x"),
+    ],
+)
+@pytest.mark.parametrize("fixer", FIXERS.values(), ids=FIXERS)
+def test_row_167_what_is_below_the_prefix_comes_to_the_app(
+    fixer: Callable[[WSGIApplication], WSGIApplication], target: str | None, script_name: str, path: str
+) -> None:
+    answer = call(fixer(echo), path, SCRIPT_NAME=script_name, REQUEST_URI=target)
+
+    one_of((answer.status, answer.text), ((200, "/shop|/cart/x"), (200, "/shop/cart|/x")))
+
+
+@pytest.mark.parametrize("name", [name for name in FIXERS if name != "a runner's two"])
+def test_row_167_also_where_there_is_no_request_uri_and_the_front_has_split_the_path_right(name: str) -> None:
+    answer = call(FIXERS[name](echo), "/cart/x", SCRIPT_NAME="/shop", REQUEST_URI=None)
+
+    one_of((answer.status, answer.text), ((200, "/shop|/cart/x"), (200, "/shop/cart|/x")))
+
+
+def test_row_167_the_log_has_one_line_without_what_may_be_secret(caplog: pytest.LogCaptureFixture) -> None:
+    fixed = PathInfoFromRequestUriFix(must_not_be_called, "/shop")
+
+    for target in ("http://user:word@good.example/evil%0a%1b[31m?token", "/evil", "*"):
+        equal(call(fixed, "", SCRIPT_NAME="/told", REQUEST_URI=target).status, 404)
+
+    equal(len(caplog.records), 1, "the number of lines")
+    message = caplog.records[0].getMessage()
+    check(message.isprintable(), f"the line is {message!r}")
+    present("'/shop'", message)
+    for secret in ("word", "token", "told"):
+        absent(secret, message)

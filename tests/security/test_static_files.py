@@ -11,6 +11,7 @@ import pytest
 from jinja2 import TemplateNotFound
 
 from flask_embed import Flask, render_template, render_template_string, send_from_directory
+from flask_embed.middleware import StrictEnviron
 from tests.security.calls import call, environ_of, wsgi
 from tests.security.checks import absent, check, equal, linear, one_of, present
 
@@ -108,6 +109,42 @@ def test_row_066_no_path_leads_out_of_the_folder(app: Flask, start: str, name: s
     one_of(answer.status, (400, 404))
     absent(SECRET, answer.text)
     absent("root:", answer.text)
+
+
+@pytest.mark.parametrize("start", ["/static/", "/downloads/"])
+@pytest.mark.parametrize(
+    "name",
+    ["../app.py", "..", "../", ".", "sub/.", "sub/..", "sub/../../app.py", ".//../app.py", "//../app.py", "\xff/.."],
+)
+def test_row_066_a_segment_of_dots_is_refused_where_the_gate_stands_and_not_there_where_it_does_not(
+    app: Flask, start: str, name: str
+) -> None:
+    refused = call(StrictEnviron(app), start + name)
+
+    equal((refused.status, refused.text), (400, "Bad Request\n"))
+    not_there(call(app, start + name))
+
+
+@pytest.mark.parametrize("name", ["./ok.txt", "sub/../ok.txt", "sub/./../ok.txt", "../static/ok.txt"])
+def test_row_066_also_one_that_would_lead_to_a_file_of_the_folder(app: Flask, name: str) -> None:
+    for start in ("/static/", "/downloads/"):
+        equal(call(StrictEnviron(app), start + name).status, 400)
+
+
+@pytest.mark.parametrize("start", ["/static/", "/downloads/"])
+@pytest.mark.parametrize(
+    "name", ["....//app.py", "..;/app.py", "%2e%2e/app.py", "..%2fapp.py", "..\\app.py", "..\xc0\xafapp.py", ".../x"]
+)
+def test_row_066_what_is_no_segment_of_dots_passes_the_gate_and_is_not_there(app: Flask, start: str, name: str) -> None:
+    not_there(call(StrictEnviron(app), start + name))
+
+
+def test_row_066_a_name_that_begins_with_dots_passes_the_gate_to_its_file(app: Flask, folder: Path) -> None:
+    for name in (".hidden", "..two", "...", "end..", "sub/.x"):
+        (folder / "static" / name).write_text(name)
+
+        equal(call(StrictEnviron(app), f"/static/{name}").text, name)
+        equal(call(StrictEnviron(app), f"/downloads/{name}").text, name)
 
 
 def test_row_066_nor_does_an_absolute_one(app: Flask, folder: Path) -> None:
