@@ -34,9 +34,9 @@ class CGIRootFix:
     If SCRIPT_NAME and PATH_INFO together spell that path, or PATH_INFO alone or below *app_root*, the split is made
     anew; a PATH_INFO that flup has invented does not count. If none does, the path was rewritten to another one: then
     the environ stays as it is if SCRIPT_NAME is *app_root*, or if that is the root. An environ that is right already
-    stays as it is. All else is not below *app_root*, and answered 404, with one line in the log: no app is called with a SCRIPT_NAME that the
-    client has chosen. Where there is no REQUEST_URI, SCRIPT_NAME and PATH_INFO together are the path. The version of
-    lighttpd plays no part::
+    stays as it is. All else is not below *app_root*, and answered 404, with one line in the log: no app is called with
+    a SCRIPT_NAME that the client has chosen. Where there is no REQUEST_URI, SCRIPT_NAME and PATH_INFO together are the
+    path. The version of lighttpd plays no part::
 
         application = CGIRootFix(app, app_root="/shop")
     """

@@ -41,8 +41,11 @@ def deployment(server: str, via: str, folder: Path, **values: Any) -> Deployment
 
 
 @contextlib.contextmanager
-def deployed(server: str, made: Deployment, folder: Path) -> Iterator[Front]:
-    """The web server that answers for the deployment, with its runners, for the length of the block."""
+def deployed(server: str, made: Deployment, folder: Path, more: str = "") -> Iterator[Front]:
+    """The web server that answers for the deployment, with its runners, for the length of the block.
+
+    *more* is what an administrator adds to the site: within ``server { }`` or ``<VirtualHost>``, else at the end.
+    """
     with contextlib.ExitStack() as stack:
         text = render(server, made)
         if made.script is not None:
@@ -53,11 +56,23 @@ def deployed(server: str, made: Deployment, folder: Path) -> Iterator[Front]:
             for command in commands_of(text):
                 assert command[:2] == ["python", "-m"]
                 stack.enter_context(serving(command[2].removeprefix("flask_embed."), *command[3:]))
+        if more:
+            text = _with_more(server, text, more)
         if server == "apache":
             front = apache(text.replace("<VirtualHost *:80>", "<VirtualHost *:PORT>"), folder, modules(made))
         else:
             front = _FRONTS[server](text.replace("listen 80;", "listen 127.0.0.1:PORT;"), folder)
         yield stack.enter_context(front)
+
+
+def _with_more(server: str, text: str, more: str) -> str:
+    """The configuration with these lines at the end of its site."""
+    if server == "lighttpd":
+        return f"{text}\n{more}\n"
+    end = {"nginx": "\n}\n", "apache": "\n</VirtualHost>\n"}[server]
+    before, found, after = text.rpartition(end)
+    assert found
+    return f"{before}\n{more}{found}{after}"
 
 
 def commands_of(text: str) -> list[list[str]]:

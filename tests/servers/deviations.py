@@ -28,9 +28,10 @@ class Deviation(NamedTuple):
 NOTES: dict[str, str] = {
     "slashes": "The server merges slashes before any app sees the path; Apache at the root "
     "those at its beginning, too.",
-    "dots": "The server resolves `/../` before it looks whose path it is: `/a/../b` comes as `/b`.",
-    "encoded dots": "It resolves `%2e%2e`, too: at a prefix this is a path outside of it, a 404 of the server's own; "
-    "at the root nginx and Apache answer 400 to a path that leads above it, or the app gets `/b`.",
+    "dots": "The server resolves `/a/../b` before it judges the path by its rules, and passes on what it has judged: "
+    "the app gets `/b`.",
+    "encoded dots": "The server resolves `%2e%2e` as well, and `…/%2e%2e/b` leads out of the prefix: it answers 404 "
+    "itself. lighttpd at the root takes it for `/b`, and the app gets that.",
     "bare characters": "lighttpd encodes in a query what should have been encoded.",
     "needless encoding": "lighttpd decodes in a query what need not be encoded, and writes the rest in capitals.",
     "controls": "lighttpd answers 400 to `%00` to `%1F`, `%7F` and what is no UTF-8, in queries, too "
@@ -62,10 +63,9 @@ DEVIATIONS: list[Deviation] = [
         "dots",
         ("dot_segments",),
         ("nginx, FastCGI*", "lighttpd*", "Apache, mod_proxy_fcgi*", "Apache, mod_*cgi*", "Apache, mod_wsgi*"),
-        r"'/b', ''\), not",
+        r"the app sees \('(/yourapplication)?', '/b'\)",
     ),
-    Deviation("encoded dots", ("encoded_dot_segments",), ("lighttpd* at the root",), r"\('', '/b', ''\), not"),
-    Deviation("encoded dots", ("encoded_dot_segments",), ("nginx* at the root", "Apache* at the root"), "status: 400,"),
+    Deviation("encoded dots", ("encoded_dot_segments",), ("lighttpd* at the root",), r"the app sees \('', '/b'\)"),
     Deviation(
         "encoded dots",
         ("encoded_dot_segments",),
@@ -90,7 +90,9 @@ DEVIATIONS: list[Deviation] = [
         ("lighttpd, CGI*", "Apache, mod_cgid*", "Apache, mod_wsgi*"),
         "a whole answer of 200 with 65536 bytes",
     ),
-    Deviation("stream", ("an_error_in_mid_stream",), ("Apache, mod_fcgid*",), "a whole answer of 200 with 66107 bytes"),
+    Deviation(
+        "stream", ("an_error_in_mid_stream",), ("Apache, mod_fcgid*",), r"a whole answer of 200 with 66\d{3} bytes"
+    ),
 ]
 
 

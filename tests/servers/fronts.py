@@ -96,6 +96,7 @@ DefaultRuntimeDir "{folder}"
 ErrorLog "{error_log}"
 {modules}
 TypesConfig /dev/null
+ServerSignature On
 {user}
 ServerLimit 2
 StartServers 1
@@ -170,8 +171,9 @@ def lighttpd(config: Config, folder: Path) -> AbstractContextManager[Front]:
 def apache(config: Config, folder: Path, modules: Sequence[str] = ()) -> AbstractContextManager[Front]:
     """Apache with *config* in its main server, and *modules* (``"proxy_fcgi"``) besides what Debian loads anyway.
 
-    It listens on its port unless *config* has a ``Listen``. Started by root it runs as :data:`USER`, which must be
-    able to reach *folder*: take one of :func:`open_folder`.
+    ``ServerSignature`` is on, as in Debian's ``conf-enabled/security.conf``. It listens on its port unless *config* has
+    a ``Listen``. Started by root it runs as :data:`USER`, which must be able to reach *folder*: take one of
+    :func:`open_folder`.
     """
 
     def files(port: int, text: str, error_log: Path) -> list[str]:

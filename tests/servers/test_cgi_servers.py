@@ -153,7 +153,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
 
 
 TARGETS = {
-    "": (308, None),
+    "": (307, None),
     "/": (200, ["/yourapplication", "/", ""]),
     "/hello": (200, ["/yourapplication", "/hello", ""]),
     "/hello%20w%2Forld": (200, ["/yourapplication", "/hello w/orld", ""]),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from tests.servers.fronts import Front, apache, lighttpd, nginx, open_folder
-from tests.servers.ways import APP, HttpLine
+from tests.servers.ways import APP, HttpLine, Reply
 from tests.serving import serving
 
 if TYPE_CHECKING:
@@ -51,12 +51,10 @@ class Row(NamedTuple):
     fix: tuple[str, ...]
     #: where the app is then
     script_name: str
-    #: targets that the front answers itself
+    #: targets that the front or the fixer answers: the app is not asked
     own: tuple[str, ...] = ()
     #: whether the front merges slashes, and what comes to the app is the merged path
     merges: bool = False
-    #: targets whose path is not below the prefix, though the front passes them on: they stay as they are
-    beside: tuple[str, ...] = ()
 
 
 def _nginx(config: str, folder: Path) -> AbstractContextManager[Front]:
@@ -68,6 +66,8 @@ def _apache(config: str, folder: Path) -> AbstractContextManager[Front]:
 
 
 _STOCK = "include /etc/nginx/fastcgi_params;"
+#: what is copied first: no PATH_INFO, and what only begins like the prefix comes, too
+_BARE_LOCATION = f"location {P} {{ {_STOCK} fastcgi_pass unix:SOCKET; }}"
 _LIGHTTPD = '(( "socket" => "SOCKET", "check-local" => "disable" ))'
 _OUTSIDE = ("/", "/yourapplicationfoo", f"{P}/%2e%2e/b")
 _ENCODED_SLASH = f"{P}/hello%20w%2Forld"  # AllowEncodedSlashes is off
@@ -102,7 +102,10 @@ ROWS = {
         f"location / {{ {_STOCK} fastcgi_pass unix:SOCKET; }}",
         ("--fix", "nginx-path-info", "--script-name", P),
         P,
-        beside=("/", "/yourapplicationfoo", f"{P}/%2e%2e/b"),
+        own=_OUTSIDE,
+    ),
+    "g nginx with its parameters alone, in a location": Row(
+        _nginx, _BARE_LOCATION, ("--fix", "nginx-path-info", "--script-name", P), P, own=_OUTSIDE
     ),
     "g nginx with its parameters alone, at the root": Row(
         _nginx,
@@ -157,10 +160,14 @@ def asked(row: Row, socket: str) -> Seen:
         return {target: _seen(front, target) for target in TARGETS}
 
 
-def _seen(front: Front, target: str) -> tuple[str, str] | None:
+def get(front: Front, target: str, **headers: str) -> Reply:
     line = HttpLine(("127.0.0.1", front.port), f"127.0.0.1:{front.port}")
     with contextlib.closing(line):
-        reply = line.ask("GET", target, [("X-Tell", "environ")]).reply()
+        return line.ask("GET", target, [(name.replace("_", "-"), value) for name, value in headers.items()]).reply()
+
+
+def _seen(front: Front, target: str) -> tuple[str, str] | None:
+    reply = get(front, target, X_Tell="environ")
     if reply.header("x-from") != "app":
         return None
     told = json.loads(reply.body)
@@ -184,6 +191,38 @@ def test_a_fixer_mends_what_the_front_sends(row: Row, socket_of: Callable[[tuple
 
     wrong = {target for target in TARGETS if without[target] != right[target]}
     assert f"{P}/hello" in wrong
-    for target in row.beside:
-        right[target] = without[target]
     assert found == right
+
+
+@pytest.fixture(scope="module")
+def bare(socket_of: Callable[[tuple[str, ...]], str]) -> Iterator[Front]:
+    """nginx with a location that sends no PATH_INFO, and a runner without a fixer."""
+    with open_folder() as folder, _nginx(_BARE_LOCATION.replace("SOCKET", socket_of(())), folder) as front:
+        yield front
+
+
+@pytest.mark.parametrize(
+    "target", [P, f"{P}/", f"{P}/hello", f"{P}/hello/", f"{P}/hello/x?q=1", f"{P}foo/hello", f"{P}//"]
+)
+def test_without_path_info_no_redirect_leads_to_its_own_url(bare: Front, target: str) -> None:
+    asked_for = [target]
+    reply = get(bare, target)
+    while (location := reply.header("location")) is not None:
+        assert reply.status == 307, "a browser would keep it when the front is mended"
+        assert location not in asked_for
+        asked_for.append(location)
+        reply = get(bare, location)
+
+    assert reply.header("x-from") == "app"
+    assert len(asked_for) <= 2
+
+
+def test_a_fixer_that_was_told_the_prefix_answers_404_beside_it(socket_of: Callable[[tuple[str, ...]], str]) -> None:
+    fixed = socket_of(("--fix", "nginx-path-info", "--script-name", P))
+    with open_folder() as folder, _nginx(_BARE_LOCATION.replace("SOCKET", fixed), folder) as front:
+        replies = {target: get(front, target) for target in (f"{P}/hello", f"{P}foo/hello/x", f"{P}foo", f"{P}.x/")}
+
+    assert replies.pop(f"{P}/hello").body == b"Hello World!"
+    assert {target: (reply.status, reply.body) for target, reply in replies.items()} == dict.fromkeys(
+        replies, (404, b"Not Found\n")
+    )

@@ -114,7 +114,7 @@ def test_links_redirects_styles_and_cookies_keep_the_prefix(browser: Browser) ->
     status, _, text = browser.open("/yourapplication/")
     assert status == 200
     assert 'href="/yourapplication/flaskr/"' in text
-    assert browser.open("/yourapplication/flaskr")[:2] == (308, "/yourapplication/flaskr/")
+    assert browser.open("/yourapplication/flaskr")[:2] == (307, "/yourapplication/flaskr/")
     status, _, text = browser.open("/yourapplication/flaskr/")
     assert status == 200
     style = re.search(r'href="([^"]*\.css)"', text)
