@@ -1255,10 +1255,12 @@ def test_a_session_that_a_test_opens_in_a_kept_context_ends_with_it() -> None:
         assert pool.checkedout() == 0
         db_session.execute(select(func.abs(1)))
     assert pool.checkedout() == 0
+    engine.dispose()
 
 
 def test_a_greenlet_with_a_copy_of_the_variables_has_a_session_of_its_own() -> None:
-    db_session = request_scoped_session(sessionmaker(create_engine("sqlite://")))
+    engine = create_engine("sqlite://")
+    db_session = request_scoped_session(sessionmaker(engine))
     app = Flask(__name__)
     with app.test_request_context():
         own = db_session()
@@ -1266,3 +1268,5 @@ def test_a_greenlet_with_a_copy_of_the_variables_has_a_session_of_its_own() -> N
         gevent.spawn(copy_context().run, db_session.remove).get()
         assert other is not own
         assert db_session() is own
+        db_session.remove()
+    engine.dispose()
