@@ -166,9 +166,8 @@ _APACHE = r"""
 ?spawn     # Its own limit would have the app see an empty body; FcgidMaxRequestLen below refuses what is larger.
 ?spawn     LimitRequestBody 0
     MergeSlashes Off
-    # Otherwise %2F in a path is a 404.
-?http     AllowEncodedSlashes NoDecode
-!http     AllowEncodedSlashes On
+    # Otherwise %2F in a path is a 404. (NoDecode would judge /admin%2Fx by the rules of another path than the app's.)
+    AllowEncodedSlashes On
 
     # What a client may not tell the app:
     RequestHeader unset Proxy early

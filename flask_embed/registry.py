@@ -67,10 +67,11 @@ def _refuse_async(function: Callable[..., Any]) -> None:
 
 
 def _settings(classes: Iterable[type]) -> set[str]:
-    """The public attributes of *classes* that are no functions."""
+    """The public attributes of the framework's own among *classes* that are no functions."""
     return {
         name
         for cls in classes
+        if cls.__module__.startswith("flask_embed.")  # what a subclass has besides is its owner's
         for name, value in vars(cls).items()
         if not name.startswith("_") and (isinstance(value, type) or not callable(value))
     }
@@ -174,6 +175,8 @@ class Registry:
         self.template_context_processors: list[Callable[[], dict[str, Any]]] = [_default_template_context]
         #: the rules
         self.url_map: Map = Map()
+        #: the names of all these
+        self._documented = frozenset(self.__dict__)
         if self.static_path is not None:
             self.add_url_rule(
                 f"{self.static_path.rstrip('/')}/<path:filename>", "static", view_func=self.send_static_file
@@ -194,9 +197,8 @@ class Registry:
             return super().__getattribute__(name)  # the usual error, or the one that a property has raised
 
         def __setattr__(self, name, value):
-            # The constructor makes the map last: from then on all that is documented is there.
-            if "url_map" in self.__dict__ and name not in self.__dict__ and not hasattr(type(self), name):
-                _warn_of_setting(name, {*self.__dict__, *_settings(type(self).__mro__)})
+            if "_documented" in self.__dict__ and name not in self.__dict__ and not hasattr(type(self), name):
+                _warn_of_setting(name, {*self.__dict__["_documented"], *_settings(type(self).__mro__)})
             super().__setattr__(name, value)
 
     def send_static_file(self, filename: str) -> Response:

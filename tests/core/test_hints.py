@@ -127,6 +127,19 @@ def test_an_override_that_would_never_be_called_is_told() -> None:
         type("Own", (Flask,), {"handle_user_exception": lambda self, error: None})
 
 
+def test_a_name_is_compared_with_the_framework_s_alone() -> None:
+    class Own(Flask):
+        colour = "red"
+
+        def __init__(self, name: str) -> None:
+            super().__init__(name)
+            self.left: list[int] = []
+            self.let = 1
+            self.colours = ["red"]
+
+    Own(__name__).lefts = []  # type: ignore[attr-defined]
+
+
 def test_whatever_else_an_app_is_given_is_its_owner_s_business(app: Flask) -> None:
     class Own(Flask):
         database = "sqlite://"
