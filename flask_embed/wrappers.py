@@ -10,11 +10,10 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
-from werkzeug.datastructures import EnvironHeaders, Headers, ImmutableMultiDict
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.datastructures import EnvironHeaders, Headers, ImmutableMultiDict, MIMEAccept
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
-from werkzeug.http import remove_entity_headers
-from werkzeug.sansio.http import parse_cookie
+from werkzeug.http import parse_accept_header, remove_entity_headers
 from werkzeug.sansio.utils import get_current_url
 from werkzeug.urls import iri_to_uri
 from werkzeug.utils import cached_property, get_content_type
@@ -51,6 +50,16 @@ _COOKIE_PATH = re.compile(r"[^\x00-\x20;\x7f\s]*")
 _COOKIE_OPTION = re.compile(r"[\x20-\x3a\x3c-\x7e]*")
 #: the control characters of a cookie's value for which werkzeug (3.1.9) writes no octal number
 _LEFT_BARE = re.compile(r"[\x1a-\x1f]")
+#: a cookie (RFC 6265 section 4.2.1), with blanks wherever browsers take them. Nothing is given back (``+``): a run of
+#: blanks would be split between two places in every way, which takes the square of its length.
+_COOKIE = re.compile(
+    r"""[ \t]*+ ([^ \t=";]++) (?:[ \t]*+ = [ \t]*+ ("(?:[^\\"]|\\.)*+" | [^ \t";]*+))?+ [ \t]*+ (?:;|\Z)""",
+    re.ASCII | re.VERBOSE,
+)
+_ESCAPED = re.compile(rb"\\([0-3][0-7]{2}|.)")
+_BLANKS = re.compile(r"[ \t]++")
+#: RFC 2046 section 5.1.1: a boundary has no more characters
+_LONGEST_BOUNDARY = 70
 #: what stays as it is in a query string
 _ASCII = "".join(map(chr, range(128)))
 #: paths and queries that iri_to_uri() returns as they are, as most are that a view redirects to
@@ -208,6 +217,10 @@ class _FormParser(FormDataParser):
         self, stream: IO[bytes], mimetype: str, content_length: int | None, options: dict[str, str] | None = None
     ) -> Any:
         if mimetype == "multipart/form-data" and options is not None:
+            if len(options.get("boundary", "")) > _LONGEST_BOUNDARY:
+                raise BadRequest(
+                    "The boundary of the form is too long."
+                )  # it becomes regular expressions, which are kept
             pieces = cast("IO[bytes]", _Pieces(stream, options.get("boundary", ""), self.max_form_memory_size))
             return (stream, *super().parse(pieces, mimetype, content_length, options)[1:])
         if mimetype == "application/x-www-form-urlencoded":
@@ -259,6 +272,31 @@ else:
 def _decoded(value: str) -> str:
     """A WSGI string as text; what is no UTF-8 in it is replaced."""
     return value if value.isascii() else value.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _cookies(header: str) -> list[tuple[str, str]]:
+    """The names and values of a Cookie header, as werkzeug (3.1.9) reads them, in time that grows with its length."""
+    found: list[tuple[str, str]] = []
+    position = 0
+    while header:
+        match = _COOKIE.match(header, position)
+        if match is None:  # the next one begins behind the next semicolon
+            position = header.find(";", position) + 1
+            if not position:
+                break
+            continue
+        position = match.end()
+        name, value = match.groups("")
+        if value.startswith('"'):
+            value = _ESCAPED.sub(_unescaped, value[1:-1].encode("utf-8", "replace")).decode("utf-8", "replace")
+        found.append((name, value))
+    return found
+
+
+def _unescaped(escaped: re.Match[bytes]) -> bytes:
+    """The byte that a backslash with an octal number, or with the byte itself, stands for."""
+    written = escaped[1]
+    return written if len(written) == 1 else bytes([int(written, 8)])
 
 
 def _url(scheme: str, host: str, *rest: Any) -> str:
@@ -364,7 +402,12 @@ class Request(WerkzeugRequest):
     @_Late
     def cookies(self) -> ImmutableMultiDict[str, str]:
         """The cookies that came with the request, by name."""
-        return parse_cookie(_decoded(self.environ.get("HTTP_COOKIE", "")), self.dict_storage_class)  # type: ignore[return-value]
+        return self.dict_storage_class(_cookies(_decoded(self.environ.get("HTTP_COOKIE", ""))))  # type: ignore[return-value]
+
+    @_Late
+    def accept_mimetypes(self) -> MIMEAccept:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The types that the client takes. One blank says what many do, and werkzeug (3.1.9) pays for their square."""
+        return parse_accept_header(_BLANKS.sub(" ", self.environ.get("HTTP_ACCEPT", "")), MIMEAccept)
 
     if TYPE_CHECKING:
         #: bytes that the body may have; the app's, unless it is set for this request, as the next two

@@ -767,3 +767,11 @@ def test_row_088_a_client_that_leaves_is_a_quiet_400_with_any_limit(
 
     equal(call(app, path, "POST", b"", **changes).status, 400)
     equal([record.getMessage() for record in caplog.records], [])
+
+
+@pytest.mark.parametrize(("length", "status"), [(70, 200), (71, 400), (64_000, 400)])
+def test_row_085_a_boundary_has_so_many_characters_and_no_more(app: Flask, length: int, status: int) -> None:
+    boundary = "b" * length
+    body = f'--{boundary}\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--{boundary}--\r\n'.encode()
+
+    equal(call(app, "/form", "POST", body, CONTENT_TYPE=f"multipart/form-data; boundary={boundary}").status, status)

@@ -607,3 +607,15 @@ def test_row_165_a_file_that_grows_is_sent_as_long_as_it_was(app: Flask, asked: 
     body.close()
 
     equal((len(data), heads[0]["Content-Length"]), (200_000, "200000"))
+
+
+@pytest.mark.parametrize(
+    "date", ["1 Jan 2147483648 0:0", "Mon, 01 Jan 2024 00:00:00 99999999999999", "1 Jan 99999999999999 0:0"]
+)
+@pytest.mark.parametrize("header", ["HTTP_IF_MODIFIED_SINCE", "HTTP_IF_RANGE", "HTTP_IF_UNMODIFIED_SINCE"])
+def test_row_077_a_date_that_no_calendar_has_is_ignored(app: Flask, header: str, date: str) -> None:
+    (Path(app.root_path) / "static" / "dated.txt").write_text("content")
+
+    answer = call(app, "/static/dated.txt", HTTP_RANGE="bytes=0-1", **{header: date})
+
+    one_of((answer.status, answer.text), [(200, "content"), (206, "co")])
