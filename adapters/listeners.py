@@ -161,7 +161,8 @@ def _group_number(group: str) -> int:
 
 def _give(path: str, owner: int, group: str | None) -> None:
     try:
-        os.chown(path, -1, owner, follow_symlinks=False)  # whoever owns the folder may have put a link there meanwhile
+        # The owner of the folder may have replaced the socket by a link to another file.
+        os.chown(path, -1, owner, follow_symlinks=False)
     except OSError as error:
         raise UsageError(f"--socket-group {group}: {error.strerror} (a member of it may do that, or root)") from None
 

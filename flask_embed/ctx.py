@@ -432,12 +432,6 @@ def current_context() -> RequestContext:
     return _bound("request context")
 
 
-def current_or_none() -> RequestContext | None:
-    """The context that the running code has, if any."""
-    context = bound_context()
-    return None if context.thread is None else context
-
-
 def _bound(name: str) -> RequestContext:
     """The current context for whoever wants *name*, unless it was inherited by a thread that is not its own."""
     context = bound_context()

@@ -28,6 +28,7 @@ __all__ = [
     "path_only",
     "readable",
     "request_host",
+    "split_port",
     "text",
     "url_quote",
 ]
@@ -161,12 +162,18 @@ def _is_listed(host: str, scheme: str, trusted: tuple[str, ...]) -> bool:
     return False
 
 
+def split_port(host: str) -> tuple[str, str]:
+    """``name`` and ``port`` of a host; the port is empty if there is none. IPv6 stands in brackets (RFC 3986)."""
+    if host.startswith("["):
+        name, _, rest = host.partition("]")
+        return f"{name}]", rest.removeprefix(":")
+    name, _, port = host.partition(":")
+    return name, port
+
+
 def _name_and_port(host: str) -> tuple[str, str]:
     """The two parts of a host, the name as browsers send it (IDNA), the port without zeros in front."""
-    if host.startswith("["):
-        name, _, port = host.partition("]")
-        return f"{name}]", port.removeprefix(":").lstrip("0")
-    name, _, port = host.partition(":")
+    name, port = split_port(host)
     if not name.isascii():
         dot = "." if name.startswith(".") else ""
         name = dot + name.removeprefix(".").encode("idna").decode("ascii")

@@ -54,8 +54,6 @@ def _refuse_arguments(what: str, given: Iterable[str], instead: Mapping[str, str
     for name in given:
         if name in instead:
             raise TypeError(f"{what} takes no argument {name!r}: {instead[name]}")
-    if what == "Flask" and given:
-        raise TypeError(f"Flask takes no argument {next(iter(given))!r}: package_name is the only one")
 
 
 def _refuse_async(function: Callable[..., Any]) -> None:
@@ -148,6 +146,8 @@ class Registry:
 
     def __init__(self, package_name: str, **unknown: Never) -> None:
         _refuse_arguments("Flask", unknown, hints.CONSTRUCTOR)
+        if unknown:
+            raise TypeError(f"Flask takes no argument {next(iter(unknown))!r}: package_name is the only one")
         self.jinja_options = {
             option: list(value) if isinstance(value, list) else value for option, value in self.jinja_options.items()
         }

@@ -405,7 +405,7 @@ def _pid_file(path: str | None) -> Iterator[None]:
 
 
 def _not_following(path: str, flags: int) -> int:
-    """Open a file that is no link: whoever owns the folder could have put one there, to a file of root."""
+    """A file opened without following a symbolic link, which could lead from a user's folder to a file of root."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 

@@ -62,6 +62,8 @@ class Client(WerkzeugClient):
     def __init__(self, app: Flask, response_class: type[Response], use_cookies: bool = True) -> None:
         super().__init__(app, response_class, use_cookies)
         self._keeps_context = False
+        #: the context of the last request, if it was kept
+        self._kept: RequestContext | None = None
 
     def open(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, *args: Any, buffered: bool = False, follow_redirects: bool = False, **kwargs: Any
@@ -84,7 +86,8 @@ class Client(WerkzeugClient):
             environ["flask_embed.keep_context"] = kept.append
         answer = super().run_wsgi_app(environ, buffered)
         if kept:
-            kept[-1].keep()  # apps that the app called have ended before it
+            self._kept = kept[-1]  # apps that the app called have ended before it
+            self._kept.keep()
         return answer
 
     @contextmanager
@@ -102,9 +105,9 @@ class Client(WerkzeugClient):
         app = self.application
         context = app.test_request_context(*args, **kwargs)
         self._add_cookies_to_wsgi(context.environ)
-        with context.lent():
-            session = app.open_session(context.request)
         try:
+            with context.lent():
+                session = app.open_session(context.request)
             yield session
         except BaseException:
             with context:  # its teardown functions get the exception
@@ -124,4 +127,6 @@ class Client(WerkzeugClient):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         self._keeps_context = False
-        leave_kept_contexts()
+        if self._kept is not None and self._kept.is_kept:  # a request of another client may have left it already
+            leave_kept_contexts()
+        self._kept = None

@@ -10,10 +10,10 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
-from werkzeug.datastructures import EnvironHeaders, Headers, ImmutableMultiDict, MIMEAccept
+from werkzeug.datastructures import EnvironHeaders, Headers, IfRange, ImmutableMultiDict, MIMEAccept
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
-from werkzeug.http import parse_accept_header, remove_entity_headers
+from werkzeug.http import parse_accept_header, parse_date, parse_if_range_header, remove_entity_headers
 from werkzeug.sansio.utils import get_current_url
 from werkzeug.urls import iri_to_uri
 from werkzeug.utils import cached_property, get_content_type
@@ -218,9 +218,8 @@ class _FormParser(FormDataParser):
     ) -> Any:
         if mimetype == "multipart/form-data" and options is not None:
             if len(options.get("boundary", "")) > _LONGEST_BOUNDARY:
-                raise BadRequest(
-                    "The boundary of the form is too long."
-                )  # it becomes regular expressions, which are kept
+                # A boundary is compiled into regular expressions, which stay in the cache of re.
+                raise BadRequest("The boundary of the form is too long.")
             pieces = cast("IO[bytes]", _Pieces(stream, options.get("boundary", ""), self.max_form_memory_size))
             return (stream, *super().parse(pieces, mimetype, content_length, options)[1:])
         if mimetype == "application/x-www-form-urlencoded":
@@ -291,6 +290,14 @@ def _cookies(header: str) -> list[tuple[str, str]]:
             value = _ESCAPED.sub(_unescaped, value[1:-1].encode("utf-8", "replace")).decode("utf-8", "replace")
         found.append((name, value))
     return found
+
+
+def _date(value: str | None) -> datetime | None:
+    """The date of a header; None for one that no calendar has, of which werkzeug (3.1.9) makes an OverflowError."""
+    try:
+        return parse_date(value)
+    except OverflowError:
+        return None
 
 
 def _unescaped(escaped: re.Match[bytes]) -> bytes:
@@ -406,8 +413,34 @@ class Request(WerkzeugRequest):
 
     @_Late
     def accept_mimetypes(self) -> MIMEAccept:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The types that the client takes. One blank says what many do, and werkzeug (3.1.9) pays for their square."""
+        """The media types that the client accepts, with their qualities.
+
+        Runs of blanks are shortened first: werkzeug's parser (3.1.9) takes the square of their length.
+        """
         return parse_accept_header(_BLANKS.sub(" ", self.environ.get("HTTP_ACCEPT", "")), MIMEAccept)
+
+    @_Late
+    def date(self) -> datetime | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """When the client has sent the request, None if it says so in no date."""
+        return _date(self.environ.get("HTTP_DATE"))
+
+    @_Late
+    def if_modified_since(self) -> datetime | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The date of If-Modified-Since, None if that holds none."""
+        return _date(self.environ.get("HTTP_IF_MODIFIED_SINCE"))
+
+    @_Late
+    def if_unmodified_since(self) -> datetime | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The date of If-Unmodified-Since, None if that holds none."""
+        return _date(self.environ.get("HTTP_IF_UNMODIFIED_SINCE"))
+
+    @_Late
+    def if_range(self) -> IfRange:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The entity tag or the date of If-Range."""
+        try:
+            return parse_if_range_header(self.environ.get("HTTP_IF_RANGE"))
+        except OverflowError:
+            return IfRange()
 
     if TYPE_CHECKING:
         #: bytes that the body may have; the app's, unless it is set for this request, as the next two
@@ -491,7 +524,7 @@ class Request(WerkzeugRequest):
                 raise RequestEntityTooLarge
             if "stream" not in self.__dict__:
                 self.__dict__["stream"] = _BoundedJson(self.stream, most)
-            elif cache:  # it may have been read before, for something else
+            else:  # the body may have been read before, for something else
                 data = self.get_data()
                 if len(data) > most or _containers(data) > most // 5:
                     raise RequestEntityTooLarge

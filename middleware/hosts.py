@@ -11,13 +11,13 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from flask_embed.environ import front_fault, request_host
+from flask_embed.environ import front_fault, request_host, split_port
 from flask_embed.errors import PrefixError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-__all__ = ["host_keys", "normalize_host", "split_port"]
+__all__ = ["host_keys", "normalize_host"]
 
 
 #: letters that IDNA 2003 folds, as Python and old browsers do, and IDNA 2008 keeps (UTS 46 section 2.3)
@@ -85,15 +85,6 @@ def _host_keys(host: str, scheme: str) -> tuple[str, ...]:
             names.append(f"*.{parent}")
             parent = parent.partition(".")[2]
     return tuple(key for each in names for key in (f"{each}:{port}", each))
-
-
-def split_port(host: str) -> tuple[str, str]:
-    """``name`` and ``port`` of a host; the port is empty if there is none. IPv6 stands in brackets (RFC 3986)."""
-    if host.startswith("["):
-        name, _, rest = host.partition("]")
-        return f"{name}]", rest.removeprefix(":")
-    name, _, port = host.partition(":")
-    return name, port
 
 
 def _compared(name: str) -> str:

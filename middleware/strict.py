@@ -41,13 +41,13 @@ class StrictEnviron:
     Refused are: a method that is no token of up to 20 characters; a SCRIPT_NAME or PATH_INFO that is neither empty nor
     begins with a slash; either of them with a ``.`` or ``..`` segment, which a front resolves before it judges a path
     and a mount does not; a SCRIPT_NAME that a browser could read as a host; a CONTENT_LENGTH that is no number of up to
-    18 digits; a Host that is none, or two; any of these or a QUERY_STRING that is no str; a line break, a NUL or a
-    character that stands for no byte (PEP 3333) in any variable that a client can choose; another scheme than http and
-    https; a command for Werkzeug's debugger, which nobody has meant to be there (``?__debugger__=yes``,
-    CVE-2024-34069). HTTP_PROXY, which libraries take for a setting of their own, is left out (CVE-2016-5385). A slash
-    at the end of SCRIPT_NAME is left out as well: the root is ``""`` and not ``"/"`` (PEP 3333), which would make a
-    mount below it ``//shop``; an empty PATH_INFO behind it becomes ``"/"``. Every runner puts it around what it
-    serves::
+    18 digits; a Host header that is malformed or sent twice; one of these variables or QUERY_STRING as something other
+    than a str; a line break, a NUL or a character above U+00FF (PEP 3333) in a variable that a client can choose; a
+    scheme other than http and https; a command for Werkzeug's debugger, which nobody has meant to be there
+    (``?__debugger__=yes``, CVE-2024-34069). HTTP_PROXY, which libraries take for a setting of their own, is left out
+    (CVE-2016-5385). A slash at the end of SCRIPT_NAME is left out as well: the root is ``""`` and not ``"/"`` (PEP
+    3333), which would make a mount below it ``//shop``; an empty PATH_INFO behind it becomes ``"/"``. Every runner puts
+    it around what it serves::
 
         application = StrictEnviron(DispatcherMiddleware(site, {"/blog": blog}))
     """

@@ -72,8 +72,8 @@ FIXERS: dict[str, Callable[[WSGIApplication], WSGIApplication]] = {
     "lighttpd": LighttpdCGIRootFix,
     "lighttpd, told": lambda app: CGIRootFix(app, "/a"),
 }
-#: those that were told a prefix, and so call an app with that one or with none; the others refuse nothing
-TOLD = {"nginx, told": "/a", "nginx, at the root": "", "lighttpd, told": "/a"}
+#: The SCRIPT_NAME of the fixers that know the prefix: they call the app with it, or answer 404.
+PREFIXES = {"nginx, told": "/a", "nginx, at the root": "", "lighttpd, told": "/a"}
 
 
 @pytest.fixture(autouse=True)
@@ -116,9 +116,9 @@ def test_nothing_is_too_odd_and_the_second_time_there_is_nothing_to_do(
     once = seen_behind(FIXERS[name], environ)
 
     if once is None:
-        assert name in TOLD
+        assert name in PREFIXES
         return
-    assert once.get("SCRIPT_NAME", "") == TOLD.get(name, once.get("SCRIPT_NAME", ""))
+    assert once.get("SCRIPT_NAME", "") == PREFIXES.get(name, once.get("SCRIPT_NAME", ""))
     assert seen_behind(FIXERS[name], once) == once
     path = once.get("PATH_INFO", "")
     assert path[:1] in ("", "/") or path == environ["PATH_INFO"]

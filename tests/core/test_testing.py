@@ -73,6 +73,15 @@ def test_nor_do_clients_that_are_left_in_another_order(app: Flask, order: str) -
     assert not has_request_context()
 
 
+def test_the_end_of_another_client_s_block_leaves_the_last_request_readable(app: Flask) -> None:
+    with app.test_client() as alice:
+        with app.test_client() as bob:
+            bob.get("/b")
+            alice.get("/a")
+        assert request.path == "/a"
+    assert not has_request_context()
+
+
 def test_a_request_within_a_context_of_ones_own_ends_with_that(app: Flask) -> None:
     with app.test_client() as client:
         client.get("/a")

@@ -621,8 +621,9 @@ def test_row_083_it_is_counted_while_it_is_read(
 
 
 @pytest.mark.parametrize("silent", [True, False])
+@pytest.mark.parametrize("cache", [True, False])
 @pytest.mark.parametrize("before", ["nothing", "data", "stream"])
-def test_row_083_json_that_is_too_large_is_no_broken_json(app: Flask, silent: bool, before: str) -> None:
+def test_row_083_json_that_is_too_large_is_no_broken_json(app: Flask, silent: bool, cache: bool, before: str) -> None:
     app.max_json_size = 1000
 
     @app.route("/", methods=["POST"])
@@ -631,7 +632,7 @@ def test_row_083_json_that_is_too_large_is_no_broken_json(app: Flask, silent: bo
             request.get_data()
         elif before == "stream":
             request.stream  # noqa: B018
-        return {"read": request.get_json(force=True, silent=silent)}
+        return {"read": request.get_json(force=True, silent=silent, cache=cache)}
 
     body = b"[" + b" " * 998 + b"]"
     equal(call(app, "/", "POST", body).text, '{"read":[]}')

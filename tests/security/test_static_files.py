@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jinja2 import TemplateNotFound
 
-from flask_embed import Flask, render_template, render_template_string, send_from_directory
+from flask_embed import Flask, render_template, render_template_string, request, send_from_directory
 from flask_embed.middleware import StrictEnviron
 from tests.security.calls import call, environ_of, wsgi
 from tests.security.checks import absent, check, equal, linear, one_of, present
@@ -619,3 +619,14 @@ def test_row_077_a_date_that_no_calendar_has_is_ignored(app: Flask, header: str,
     answer = call(app, "/static/dated.txt", HTTP_RANGE="bytes=0-1", **{header: date})
 
     one_of((answer.status, answer.text), [(200, "content"), (206, "co")])
+
+
+@pytest.mark.parametrize("date", ["1 Jan 2147483648 0:0", "Mon, 01 Jan 2024 00:00:00 99999999999999"])
+def test_row_077_nor_does_a_view_that_reads_it_fail(app: Flask, date: str) -> None:
+    @app.route("/dates")
+    def dates() -> list[Any]:
+        return [request.date, request.if_modified_since, request.if_unmodified_since, request.if_range.date]
+
+    headers = dict.fromkeys(("HTTP_DATE", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE"), date)
+
+    equal(call(app, "/dates", **headers).text, "[null,null,null,null]")
