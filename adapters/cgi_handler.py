@@ -16,10 +16,10 @@ import stat
 import sys
 from typing import TYPE_CHECKING
 
-from flask_embed.adapters.front import behind_front
-from flask_embed.adapters.gateway import cgi_head, check_sizes, environ_of
-from flask_embed.adapters.heads import BadRequestError, refusal
-from flask_embed.adapters.wsgi import BodyError, ClientGone, respond
+from flask_embed.adapters.serving.boundary import BodyError, ClientGone, respond
+from flask_embed.adapters.serving.cgi_environ import cgi_head, check_sizes, environ_of
+from flask_embed.adapters.serving.gate import behind_front
+from flask_embed.adapters.serving.http_environ import BadRequestError, refusal
 from flask_embed.environ import readable
 from flask_embed.lifespan import lifespan
 from flask_embed.options import Options
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-    from flask_embed.adapters.workers import Worker
-    from flask_embed.adapters.wsgi import Log
+    from flask_embed.adapters.serving.boundary import Log
+    from flask_embed.adapters.serving.workers import Worker
 
 __all__ = ["NO_REQUEST", "CGIHandler", "serve"]
 
@@ -97,7 +97,7 @@ class CGIHandler:
                 raise SystemExit(2)
             log = None
             if self.options.access_logfile is not None:
-                from flask_embed.adapters.logs import AccessLog
+                from flask_embed.adapters.serving.logs import AccessLog
 
                 log = AccessLog(self.options.access_logfile)
                 stack.callback(log.close)
@@ -184,7 +184,7 @@ class _TerminatedError(BaseException):
 
 
 class _Answer:
-    """Where the answer goes: the writer for :func:`~flask_embed.adapters.wsgi.respond`."""
+    """Where the answer goes: the writer for :func:`~flask_embed.adapters.serving.boundary.respond`."""
 
     def __init__(self, fileno: int, method: str | None) -> None:
         self._fileno = fileno

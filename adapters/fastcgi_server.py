@@ -8,8 +8,8 @@ handed to a thread of a bounded pool when its variables are whole, and between t
     main thread   select ─ accept ─ read variables ─┐            ┌─ back to the gate (FCGI_KEEP_CONN)
     pool                                            └─ app, body ─┴─ or closed
 
-An answer is written by the thread that runs the app (:func:`~flask_embed.adapters.wsgi.respond`); a body is read by it
-when the app asks for it. So neither is ever whole in memory.
+An answer is written by the thread that runs the app (:func:`~flask_embed.adapters.serving.boundary.respond`); a body
+is read by it when the app asks for it. So neither is ever whole in memory.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from typing import TYPE_CHECKING, Any
 from flup.server.fcgi import WSGIServer as FlupServer
 from flup.server.threadedserver import ThreadedServer
 
-from flask_embed.adapters.fcgi_records import BROKEN, RESPONDER, ProtocolError, Records, finish, output
-from flask_embed.adapters.front import behind_front
-from flask_embed.adapters.gateway import cgi_head, check_sizes, environ_of
-from flask_embed.adapters.heads import BadRequestError, refusal
-from flask_embed.adapters.listeners import address_of, is_listening
-from flask_embed.adapters.logs import AccessLog, reopen_logs
-from flask_embed.adapters.patience import CUT_SECONDS, LINGER_BYTES, LINGER_SECONDS, QUIET, for_body
-from flask_embed.adapters.threads import Threads
-from flask_embed.adapters.workers import Worker, alone
-from flask_embed.adapters.wsgi import BodyError, ClientGone, respond
+from flask_embed.adapters.serving.boundary import BodyError, ClientGone, respond
+from flask_embed.adapters.serving.cgi_environ import cgi_head, check_sizes, environ_of
+from flask_embed.adapters.serving.fcgi_records import BROKEN, RESPONDER, ProtocolError, Records, finish, output
+from flask_embed.adapters.serving.gate import behind_front
+from flask_embed.adapters.serving.http_environ import BadRequestError, refusal
+from flask_embed.adapters.serving.listeners import address_of, is_listening
+from flask_embed.adapters.serving.logs import AccessLog, reopen_logs
+from flask_embed.adapters.serving.thread_pool import Threads
+from flask_embed.adapters.serving.waits import CUT_SECONDS, LINGER_BYTES, LINGER_SECONDS, QUIET, for_body
+from flask_embed.adapters.serving.workers import Worker, alone
 from flask_embed.errors import UsageError
 from flask_embed.lifespan import lifespan
 from flask_embed.options import Options
@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-    from flask_embed.adapters.fcgi_records import Request
-    from flask_embed.adapters.wsgi import Log
+    from flask_embed.adapters.serving.boundary import Log
+    from flask_embed.adapters.serving.fcgi_records import Request
 
 __all__ = ["WSGIServer", "serve"]
 

@@ -1,8 +1,9 @@
 """Serve a WSGI app with gevent: a greenlet per connection, HTTP/1.1 by llhttp.
 
-A request on its way: the greenlet of its connection reads bytes into :class:`~flask_embed.adapters.http1.Connection`
-until an environ is there, calls :func:`~flask_embed.adapters.wsgi.respond` with itself as the writer, and reads on. One
-greenlet beside them, the watch, ends the waits that take too long: it costs less than a timer for each wait.
+A request on its way: the greenlet of its connection reads bytes into an :class:`http1.Connection
+<flask_embed.adapters.serving.http1.Connection>` until an environ is there, calls
+:func:`~flask_embed.adapters.serving.boundary.respond` with itself as the writer, and reads on. One greenlet beside
+them, the watch, ends the waits that take too long: it costs less than a timer for each wait.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from gevent.monkey import get_original
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
-from flask_embed.adapters.front import behind_front, whole_server
-from flask_embed.adapters.heads import BadRequestError, connection_environ, refusal
-from flask_embed.adapters.http1 import Connection, Limits
-from flask_embed.adapters.listeners import address_of
-from flask_embed.adapters.logs import AccessLog, reopen_logs
-from flask_embed.adapters.patience import LINGER_BYTES, LINGER_SECONDS, QUIET, for_body
-from flask_embed.adapters.workers import alone
-from flask_embed.adapters.wsgi import BodyError, ClientGone, respond
+from flask_embed.adapters.serving.boundary import BodyError, ClientGone, respond
+from flask_embed.adapters.serving.gate import behind_front, whole_server
+from flask_embed.adapters.serving.http1 import Connection, Limits
+from flask_embed.adapters.serving.http_environ import BadRequestError, connection_environ, refusal
+from flask_embed.adapters.serving.listeners import address_of
+from flask_embed.adapters.serving.logs import AccessLog, reopen_logs
+from flask_embed.adapters.serving.waits import LINGER_BYTES, LINGER_SECONDS, QUIET, for_body
+from flask_embed.adapters.serving.workers import alone
 from flask_embed.lifespan import lifespan
 from flask_embed.options import Options
 
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
     from _typeshed.wsgi import WSGIApplication
 
-    from flask_embed.adapters.workers import Worker
-    from flask_embed.adapters.wsgi import Log
+    from flask_embed.adapters.serving.boundary import Log
+    from flask_embed.adapters.serving.workers import Worker
 
 __all__ = ["serve"]
 

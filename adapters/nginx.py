@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from flask_embed.adapters.targets import merge_slashes, resolve_dots, target_path
+from flask_embed.adapters.serving.request_target import merge_slashes, resolve_dots, target_path
 from flask_embed.environ import escape_controls
 from flask_embed.middleware.prefix import below, normalize_prefix, not_found
 

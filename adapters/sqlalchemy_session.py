@@ -46,8 +46,8 @@ from weakref import WeakKeyDictionary
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from sqlalchemy.util import ScopedRegistry, ThreadLocalRegistry
 
+from flask_embed.composition import is_flask_embed
 from flask_embed.ctx import current_context, has_request_context
-from flask_embed.parts import is_flask_embed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, MutableMapping

@@ -1,9 +1,10 @@
 """Serve a WSGI app with Tornado: its server on the event loop, a thread of a bounded pool for each request.
 
 A request on its way: Tornado reads the head and makes an :class:`_Exchange`, which hands a job to the threads. In that
-one thread and one context the app is called, iterated and closed (:func:`~flask_embed.adapters.wsgi.respond`). What the
-app reads waits in a :class:`_Pipe` that the loop fills, and stops filling when it is full; what it sends goes to the
-loop, and the thread waits until the client has taken it. So neither side is ever whole in memory.
+one thread and one context the app is called, iterated and closed
+(:func:`~flask_embed.adapters.serving.boundary.respond`). What the app reads waits in a :class:`_Pipe` that the loop
+fills, and stops filling when it is full; what it sends goes to the loop, and the thread waits until the client has
+taken it. So neither side is ever whole in memory.
 """
 
 from __future__ import annotations
@@ -28,14 +29,20 @@ from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPInputError, HTTPMessageDelegate, HTTPServerConnectionDelegate
 from tornado.iostream import SSLIOStream, StreamClosedError
 
-from flask_embed.adapters.front import behind_front, whole_server
-from flask_embed.adapters.heads import BadRequestError, connection_environ, environ_of, keeps_alive, refusal
-from flask_embed.adapters.listeners import address_of
-from flask_embed.adapters.logs import AccessLog, reopen_logs
-from flask_embed.adapters.patience import CUT_SECONDS, LINGER_BYTES, LINGER_SECONDS, QUIET, for_body
-from flask_embed.adapters.threads import Threads
-from flask_embed.adapters.workers import alone
-from flask_embed.adapters.wsgi import BodyError, ClientGone, respond
+from flask_embed.adapters.serving.boundary import BodyError, ClientGone, respond
+from flask_embed.adapters.serving.gate import behind_front, whole_server
+from flask_embed.adapters.serving.http_environ import (
+    BadRequestError,
+    connection_environ,
+    environ_of,
+    keeps_alive,
+    refusal,
+)
+from flask_embed.adapters.serving.listeners import address_of
+from flask_embed.adapters.serving.logs import AccessLog, reopen_logs
+from flask_embed.adapters.serving.thread_pool import Threads
+from flask_embed.adapters.serving.waits import CUT_SECONDS, LINGER_BYTES, LINGER_SECONDS, QUIET, for_body
+from flask_embed.adapters.serving.workers import alone
 from flask_embed.lifespan import lifespan
 from flask_embed.options import Options
 
@@ -47,8 +54,8 @@ if TYPE_CHECKING:
     from tornado.http1connection import HTTP1Connection
     from tornado.httputil import HTTPConnection, HTTPHeaders, RequestStartLine
 
-    from flask_embed.adapters.workers import Worker
-    from flask_embed.adapters.wsgi import Log
+    from flask_embed.adapters.serving.boundary import Log
+    from flask_embed.adapters.serving.workers import Worker
 
 __all__ = ["WSGIHandler", "serve"]
 
@@ -128,7 +135,7 @@ class WSGIHandler(HTTPServerConnectionDelegate):
         ``body_timeout`` and ``write_timeout``; what concerns sockets and processes is the Tornado server's, and so is
         a head that takes too long, or is larger than its ``max_header_size``. Its ``max_body_size`` is for handlers
         that keep bodies whole, and counts for them alone
-    :param log: gets a line for each request, like :class:`~flask_embed.adapters.logs.AccessLog`
+    :param log: gets a line for each request, like :class:`~flask_embed.adapters.serving.logs.AccessLog`
 
     The functions of ``@app.on_startup`` run if the host runs its loop inside of
     ``with flask_embed.lifespan.lifespan(shop_app)``. A host that ends awaits :meth:`close`, between its server's

@@ -9,8 +9,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from flask_embed.commands.run import main_once as run
 from flask_embed.errors import UsageError
-from flask_embed.runner import main_once as run
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
     from flask_embed.adapters.cgi_handler import CGIHandler
+    from flask_embed.commands.run import Serve
     from flask_embed.options import Options
-    from flask_embed.runner import Serve
 
 __all__ = ["main"]
 

@@ -136,8 +136,8 @@ def doctor(ctx: click.Context, url: str, as_json: bool, timeout: float, needs: t
     import shutil
 
     from flask_embed.doctor import examine
-    from flask_embed.doctor_asking import UnreachableError
-    from flask_embed.doctor_judging import NEEDS
+    from flask_embed.doctor.checks import NEEDS
+    from flask_embed.doctor.questions import UnreachableError
 
     try:
         for need in needs:
@@ -219,8 +219,8 @@ def completion(shell: str) -> None:
 
 def _composed(app: str, mounts: tuple[str, ...], prefix: str, chdir: str | None) -> WSGIApplication:
     """The app as a runner with these arguments would serve it."""
+    from flask_embed.commands.run import enter, mounted
     from flask_embed.middleware.prefix import PrefixMiddleware, normalize_prefix
-    from flask_embed.runner import enter, mounted
 
     enter(chdir)
     composed = mounted(app, mounts, normalize_prefix(prefix).encode("latin-1").decode())[0]

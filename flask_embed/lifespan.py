@@ -6,7 +6,7 @@ import logging
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from flask_embed.parts import is_flask_embed, parts_of
+from flask_embed.composition import is_flask_embed, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

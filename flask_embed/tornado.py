@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from flask_embed.runner import main as run
+from flask_embed.commands.run import main as run
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from flask_embed.runner import Serve
+    from flask_embed.commands.run import Serve
 
 __all__ = ["main"]
 

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flask_embed.middleware.dispatcher import DispatcherMiddleware
+    from flask_embed.middleware.on_demand import PathDispatcher, SubdomainDispatcher
     from flask_embed.middleware.prefix import PrefixMiddleware
     from flask_embed.middleware.strict import StrictEnviron
-    from flask_embed.middleware.tenants import PathDispatcher, SubdomainDispatcher
 
 __all__ = ["DispatcherMiddleware", "PathDispatcher", "PrefixMiddleware", "StrictEnviron", "SubdomainDispatcher"]
 
 _MODULE_OF = {
     "DispatcherMiddleware": "flask_embed.middleware.dispatcher",
-    "PathDispatcher": "flask_embed.middleware.tenants",
+    "PathDispatcher": "flask_embed.middleware.on_demand",
     "PrefixMiddleware": "flask_embed.middleware.prefix",
     "StrictEnviron": "flask_embed.middleware.strict",
-    "SubdomainDispatcher": "flask_embed.middleware.tenants",
+    "SubdomainDispatcher": "flask_embed.middleware.on_demand",
 }
 
 

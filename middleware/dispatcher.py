@@ -8,13 +8,13 @@ from threading import Lock
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from flask_embed.composition import Part, is_flask_embed, parts_of
 from flask_embed.environ import text
 from flask_embed.errors import LoadError, PrefixError
 from flask_embed.lifespan import Gains
 from flask_embed.middleware.hosts import host_keys, normalize_host
-from flask_embed.middleware.lazy import LazyApp
+from flask_embed.middleware.lazy_app import LazyApp
 from flask_embed.middleware.prefix import longest_match, normalize_prefix, not_found
-from flask_embed.parts import Part, is_flask_embed, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -59,7 +59,7 @@ class DispatcherMiddleware(Gains):
     404 that names no mount.
 
     Values are WSGI apps, or texts that name one (``"module:app"``, ``"module:create_app()"``), which is imported when
-    the first request for it comes: see :class:`~flask_embed.middleware.lazy.LazyApp`.
+    the first request for it comes: see :class:`~flask_embed.middleware.lazy_app.LazyApp`.
 
     A mounted app sees SCRIPT_NAME grown by its prefix and the rest of the path as PATH_INFO, so the URLs that it
     builds are right; slashes are kept as they came, and the caller's environ is not changed. Dispatchers can be

@@ -11,15 +11,15 @@ from urllib.parse import unquote_to_bytes
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import RequestRedirect
 
+from flask_embed.composition import is_flask_embed, parts_of
 from flask_embed.environ import escape_controls, host_is_trusted, readable
 from flask_embed.errors import PrefixError
 from flask_embed.middleware.dispatcher import DispatcherMiddleware, Mount
 from flask_embed.middleware.hosts import host_keys, normalize_host
-from flask_embed.middleware.lazy import LazyApp
+from flask_embed.middleware.lazy_app import LazyApp
+from flask_embed.middleware.on_demand import PathDispatcher, SubdomainDispatcher
 from flask_embed.middleware.prefix import PrefixMiddleware, below
 from flask_embed.middleware.strict import StrictEnviron, environ_fault
-from flask_embed.middleware.tenants import PathDispatcher, SubdomainDispatcher
-from flask_embed.parts import is_flask_embed, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

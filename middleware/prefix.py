@@ -10,9 +10,9 @@ import logging
 import re
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from flask_embed.composition import Part
 from flask_embed.environ import readable
 from flask_embed.errors import PrefixError
-from flask_embed.parts import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,7 +6,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from flask_embed.adapters.fcgi_records import encoded_pairs
+from flask_embed.adapters.serving.fcgi_records import encoded_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -1,11 +1,11 @@
-"""What a server does with :class:`~flask_embed.adapters.http1.Connection`, without sockets."""
+"""What a server does with :class:`~flask_embed.adapters.serving.http1.Connection`, without sockets."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from flask_embed.adapters.heads import connection_environ
-from flask_embed.adapters.http1 import Connection, Limits
+from flask_embed.adapters.serving.http1 import Connection, Limits
+from flask_embed.adapters.serving.http_environ import connection_environ
 from flask_embed.middleware.strict import environ_fault
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flask_embed.adapters.fcgi_records import ProtocolError, Records, encoded_pairs, end, finish, output, pairs
-from flask_embed.adapters.front import behind_front
-from flask_embed.adapters.gateway import cgi_head, check_sizes, environ_of
-from flask_embed.adapters.heads import BadRequestError
-from flask_embed.adapters.wsgi import respond
+from flask_embed.adapters.serving.boundary import respond
+from flask_embed.adapters.serving.cgi_environ import cgi_head, check_sizes, environ_of
+from flask_embed.adapters.serving.fcgi_records import ProtocolError, Records, encoded_pairs, end, finish, output, pairs
+from flask_embed.adapters.serving.gate import behind_front
+from flask_embed.adapters.serving.http_environ import BadRequestError
 from flask_embed.options import Options
 from tests.adapters.records import (
     ABORT,

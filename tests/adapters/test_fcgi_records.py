@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_embed.adapters.fcgi_records import ProtocolError, Records, encoded_pairs, end, finish, output, pairs
+from flask_embed.adapters.serving.fcgi_records import ProtocolError, Records, encoded_pairs, end, finish, output, pairs
 from tests.adapters.records import (
     ABORT,
     BEGIN,

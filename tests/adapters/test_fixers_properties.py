@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_embed.adapters.front import behind_front
 from flask_embed.adapters.lighttpd import CGIRootFix, LighttpdCGIRootFix
 from flask_embed.adapters.nginx import PathInfoFromRequestUriFix
 from flask_embed.adapters.proxy import ProxyFix
+from flask_embed.adapters.serving.gate import behind_front
 from flask_embed.options import Options
 from tests.middleware.rules import is_request, plain
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from werkzeug.test import create_environ, run_wsgi_app
 
-from flask_embed.adapters.front import behind_front
+from flask_embed.adapters.serving.gate import behind_front
+from flask_embed.composition import parts_of
 from flask_embed.errors import PrefixError, UsageError
 from flask_embed.middleware.prefix import PrefixMiddleware
 from flask_embed.options import Options
-from flask_embed.parts import parts_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flask_embed.adapters.http1 import Limits
+from flask_embed.adapters.serving.http1 import Limits
 from tests.adapters.talking import bytewise, new, statuses, talk
 from tests.security.checks import linear
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from flask_embed.adapters.http1 import Connection
+    from flask_embed.adapters.serving.http1 import Connection
 
 LIMITS = Limits(line=40, headers=60, header_count=3, body=10)
 

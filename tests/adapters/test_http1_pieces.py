@@ -1,4 +1,4 @@
-"""adapters/http1.py reads the same requests in whatever pieces they come, up to the limits, in linear time."""
+"""adapters/serving/http1.py reads the same requests in whatever pieces they come, up to the limits, in linear time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from flask_embed.adapters.http1 import Limits
+from flask_embed.adapters.serving.http1 import Limits
 from flask_embed.options import Options
 from tests.adapters.talking import BASE, Exchange, bytewise, cut, new, talk
 from tests.security.checks import linear
@@ -14,7 +14,7 @@ from tests.security.checks import linear
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flask_embed.adapters.http1 import Connection
+    from flask_embed.adapters.serving.http1 import Connection
 
 
 def head(line: str, *headers: str) -> bytes:

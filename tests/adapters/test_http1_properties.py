@@ -1,4 +1,4 @@
-"""Whatever a client sends through adapters/http1.py to an app, each answer is one, and the connection stays in step."""
+"""Whatever a client sends through serving/http1.py to an app, each answer is one, and the connection stays in step."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flask_embed.adapters.front import behind_front, whole_server
-from flask_embed.adapters.heads import refusal
-from flask_embed.adapters.http1 import Limits
-from flask_embed.adapters.wsgi import BodyError, respond
+from flask_embed.adapters.serving.boundary import BodyError, respond
+from flask_embed.adapters.serving.gate import behind_front, whole_server
+from flask_embed.adapters.serving.http1 import Limits
+from flask_embed.adapters.serving.http_environ import refusal
 from flask_embed.options import Options
 from tests.adapters.talking import new
 from tests.wire.answers import answers

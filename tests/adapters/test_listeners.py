@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from flask_embed.adapters.listeners import activated, address_of, listening
+from flask_embed.adapters.serving.listeners import activated, address_of, listening
 from flask_embed.errors import UsageError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flask_embed.adapters.logs import AccessLog, logging_to, reopen_logs
+from flask_embed.adapters.serving.logs import AccessLog, logging_to, reopen_logs
 from flask_embed.errors import UsageError
 from flask_embed.options import Options
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_embed.adapters.logs import AccessLog, logging_to
+from flask_embed.adapters.serving.logs import AccessLog, logging_to
 from flask_embed.options import Options
 
 if TYPE_CHECKING:

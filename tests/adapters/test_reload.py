@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flask_embed.adapters import reload
-from flask_embed.adapters.reload import Changes
+from flask_embed.adapters.serving import reload
+from flask_embed.adapters.serving.reload import Changes
 from tests.serving import DEADLINE
 
 if TYPE_CHECKING:

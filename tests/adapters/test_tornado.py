@@ -19,7 +19,7 @@ from tornado.web import Application, RequestHandler
 
 from flask_embed import Flask, request, url_for
 from flask_embed.adapters import tornado_server
-from flask_embed.adapters.threads import Threads
+from flask_embed.adapters.serving.thread_pool import Threads
 from flask_embed.adapters.tornado_server import WSGIHandler
 from flask_embed.lifespan import lifespan
 from flask_embed.options import Options

@@ -1,4 +1,4 @@
-"""The streams of tests/wire through adapters/http1.py: whole, byte by byte, and in two pieces."""
+"""The streams of tests/wire through adapters/serving/http1.py: whole, byte by byte, and in two pieces."""
 
 from __future__ import annotations
 

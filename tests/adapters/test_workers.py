@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flask_embed.adapters.workers import Worker, alone
+from flask_embed.adapters.serving.workers import Worker, alone
 from flask_embed.errors import UsageError
 from flask_embed.options import Options
 from tests.serving import DEADLINE, Runner, environment
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 #: What all scripts begin with. The first word of a line says what happened, the second one in which process.
 BEGIN = """
 import contextlib, os, signal, sys, time
-from flask_embed.adapters import workers
-from flask_embed.adapters.workers import Worker, supervise
+from flask_embed.adapters.serving import workers
+from flask_embed.adapters.serving.workers import Worker, supervise
 from flask_embed.options import Options
 
 def tell(*words):

@@ -10,7 +10,7 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from flask_embed.adapters.wsgi import ClientGone, respond
+from flask_embed.adapters.serving.boundary import ClientGone, respond
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

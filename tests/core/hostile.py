@@ -8,9 +8,9 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from flask_embed.doctor import Diagnosis
-from flask_embed.doctor_asking import Address, Answer, Client, Request, Seen, UnreachableError, requests_for
-from flask_embed.doctor_asking import _unreachable as unreachable
-from flask_embed.doctor_judging import CHECKS, CONFIGURATIONS, judge, recognized
+from flask_embed.doctor.checks import CHECKS, CONFIGURATIONS, judge, recognized
+from flask_embed.doctor.questions import Address, Answer, Client, Request, Seen, UnreachableError, requests_for
+from flask_embed.doctor.questions import _unreachable as unreachable
 from tests.security.checks import check, equal, one_of
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flask_embed.cli import main as cli_main
+from flask_embed.commands.run import _options, _parser, main, main_once
 from flask_embed.environ import escape_controls
 from flask_embed.errors import LoadError, UsageError
 from flask_embed.loading import check_target, load_app
 from flask_embed.options import Options
-from flask_embed.runner import _options, _parser, main, main_once
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIApplication
 
-    from flask_embed.runner import Serve
+    from flask_embed.commands.run import Serve
 
 MODULE = """
 def app(environ, start_response):

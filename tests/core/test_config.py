@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from flask_embed.cli import main
+from flask_embed.commands.run import _options, _parser
 from flask_embed.config import SERVERS, VIAS, Deployment, commands, modules, render, script
 from flask_embed.errors import PrefixError, UsageError
 from flask_embed.options import Options
-from flask_embed.runner import _options, _parser
 from tests.serving import ROOT
 
 SOCKET = "/run/shop.sock"

@@ -16,8 +16,18 @@ from click.testing import CliRunner, Result
 
 from flask_embed.cli import main
 from flask_embed.doctor import Diagnosis, examine
-from flask_embed.doctor_asking import BODY, FORGED, STALE, TWINS, Address, Answer, Seen, UnreachableError, requests_for
-from flask_embed.doctor_judging import CHECKS, CONFIGURATIONS, NEEDS, judge, recognized
+from flask_embed.doctor.checks import CHECKS, CONFIGURATIONS, NEEDS, judge, recognized
+from flask_embed.doctor.questions import (
+    BODY,
+    FORGED,
+    STALE,
+    TWINS,
+    Address,
+    Answer,
+    Seen,
+    UnreachableError,
+    requests_for,
+)
 from flask_embed.errors import UsageError
 from flask_embed.probe import AUTHORIZATION, OUTSIDE
 from tests.serving import DEADLINE, ROOT

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flask_embed.doctor_asking import STALE, Address, Answer, Seen, UnreachableError, requests_for
+from flask_embed.doctor.questions import STALE, Address, Answer, Seen, UnreachableError, requests_for
 from flask_embed.errors import UsageError
 from flask_embed.probe import AUTHORIZATION, OUTSIDE, TOLD
 from tests.core.hostile import Hostile, check_asked, check_judged, is_harmless

@@ -15,7 +15,7 @@ import pytest
 from werkzeug.test import create_environ, run_wsgi_app
 
 from flask_embed import probe
-from flask_embed.adapters.front import behind_front
+from flask_embed.adapters.serving.gate import behind_front
 from flask_embed.errors import UsageError
 from flask_embed.options import Options
 from flask_embed.probe import AUTHORIZATION, PATIENCE, Probe, checked_token

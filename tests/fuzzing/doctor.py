@@ -1,4 +1,4 @@
-"""flask_embed/doctor_asking.py and doctor_judging.py: whatever a server answers is judged, or told in one line.
+"""flask_embed/doctor/questions.py and checks.py: whatever a server answers is judged, or told in one line.
 
 An input is the address (one byte), and answers of the server with a byte 1E between two; the last ones are repeated.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from flask_embed.doctor_asking import Address
+from flask_embed.doctor.questions import Address
 from flask_embed.probe import AUTHORIZATION
 from tests.core.hostile import check_asked
 from tests.fuzzing import Target

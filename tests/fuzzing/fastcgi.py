@@ -1,4 +1,4 @@
-"""adapters/fcgi_records.py and gateway.py: the same however the bytes are cut, and any variables answered.
+"""adapters/serving/fcgi_records.py and cgi_environ.py: the same however the bytes are cut, and any variables answered.
 
 An input is how it is cut (one byte) and records; or, where the first byte is above 127, variables: ``NAME=value``,
 with a byte 1E between two.
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask_embed.adapters.fcgi_records import ProtocolError, Records, encoded_pairs, pairs
-from flask_embed.adapters.front import behind_front
-from flask_embed.adapters.gateway import cgi_head, check_sizes, environ_of
-from flask_embed.adapters.heads import BadRequestError
-from flask_embed.adapters.wsgi import respond
+from flask_embed.adapters.serving.boundary import respond
+from flask_embed.adapters.serving.cgi_environ import cgi_head, check_sizes, environ_of
+from flask_embed.adapters.serving.fcgi_records import ProtocolError, Records, encoded_pairs, pairs
+from flask_embed.adapters.serving.gate import behind_front
+from flask_embed.adapters.serving.http_environ import BadRequestError
 from flask_embed.options import Options
 from tests.adapters.records import GET_VALUES, asked, begin, record, stream
 from tests.fuzzing import Target

@@ -1,4 +1,4 @@
-"""adapters/http1.py with heads.py: the same requests however the bytes are cut, within the limits, as the gate has it.
+"""serving/http1.py with http_environ.py: the same requests however the bytes are cut, within limits, behind the gate.
 
 An input is how it is cut (one byte), whether the limits are small (one byte), and what a client sends.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask_embed.adapters.http1 import Limits
+from flask_embed.adapters.serving.http1 import Limits
 from flask_embed.middleware.strict import environ_fault
 from tests.adapters.talking import talk
 from tests.fuzzing import Target

@@ -15,9 +15,9 @@ from itsdangerous import TimestampSigner
 from werkzeug.exceptions import NotFound
 from werkzeug.formparser import FormDataParser
 
-from flask_embed.adapters import fcgi_records, gateway, heads, http1
-from flask_embed.matcher import Matcher
+from flask_embed.adapters.serving import cgi_environ, fcgi_records, http1, http_environ
 from flask_embed.routing import Map
+from flask_embed.routing.matcher import Matcher
 from flask_embed.wrappers import _FormParser
 from tests.fuzzing import NAMES, __main__, load
 from tests.fuzzing.engine import shortest
@@ -70,7 +70,7 @@ def deaf_to_line_feeds(connection: http1.Connection, data: bytes) -> None:
 
 def with_proxy(*arguments: Any) -> dict[str, Any]:
     """As ``environ_of``, and HTTP_PROXY with it."""
-    return {**heads.environ_of(*arguments), "HTTP_PROXY": "http://evil.example"}
+    return {**http_environ.environ_of(*arguments), "HTTP_PROXY": "http://evil.example"}
 
 
 def deaf_to_single_bytes(records: fcgi_records.Records, content: bytes) -> None:
@@ -92,8 +92,8 @@ FAULTS: list[tuple[str, Any, str, Any]] = [
     ("http1", http1, "environ_of", with_proxy),
     ("http1", http1.Connection, "_check_beginning", lambda connection, data: 1 / 0),
     ("fastcgi", fcgi_records.Records, "_take", deaf_to_single_bytes),
-    ("fastcgi", gateway, "_DROPPED", ()),
-    ("fastcgi", "flask_embed.adapters.front.StrictEnviron", "", lambda app: app),
+    ("fastcgi", cgi_environ, "_DROPPED", ()),
+    ("fastcgi", "flask_embed.adapters.serving.gate.StrictEnviron", "", lambda app: app),
     ("environs", "flask_embed.middleware.strict.front_fault", "", lambda host, script_name: None),
     ("environs", "flask_embed.middleware.prefix.below", "", lambda path, prefix: path[len(prefix) :]),
     ("environs", Map, "_redirect_url", lambda *arguments: "//evil.example/"),
@@ -106,13 +106,13 @@ FAULTS: list[tuple[str, Any, str, Any]] = [
     ),
     ("sessions", "flask_embed.sessions._BY_TAG", "", {}),
     ("sessions", "flask_embed.sessions._untagged", "", lambda value: {"x": object()}),
-    ("matching", "flask_embed.matcher._strings", "", lambda match, edge: match.groups()[::-1]),
+    ("matching", "flask_embed.routing.matcher._strings", "", lambda match, edge: match.groups()[::-1]),
     ("matching", Matcher, "match", lost_among_many),
     ("texts", "flask_embed.middleware.prefix._UNPRINTABLE", "", re.compile("(?!)")),
     ("texts", "flask_embed.loading._TARGET", "", re.compile("(?P<module>.+):(?P<attribute>.+?)(?P<call>NO)?")),
     ("texts", "tests.fuzzing.texts.host_keys", "", lambda environ: ()),
     ("forms", _FormParser, "parse", FormDataParser.parse),
-    ("doctor", "flask_embed.doctor_asking._told", "", lambda text, is_action: json.loads(text or b"0")),
+    ("doctor", "flask_embed.doctor.questions._told", "", lambda text, is_action: json.loads(text or b"0")),
     ("doctor", "flask_embed.doctor.readable", "", lambda text: text),
 ]
 

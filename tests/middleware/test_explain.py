@@ -11,9 +11,9 @@ from werkzeug.test import Client, create_environ
 from werkzeug.testapp import test_app as foreign
 
 from flask_embed import Flask
+from flask_embed.composition import parts_of
 from flask_embed.middleware import DispatcherMiddleware, PrefixMiddleware, StrictEnviron
 from flask_embed.middleware.explain import PublicRule, explain, iter_rules
-from flask_embed.parts import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,8 +11,8 @@ from werkzeug.test import Client
 
 from flask_embed.errors import LoadError
 from flask_embed.middleware import DispatcherMiddleware, PrefixMiddleware
-from flask_embed.middleware import lazy as lazy_module
-from flask_embed.middleware.lazy import RETRY_AFTER, LazyApp
+from flask_embed.middleware import lazy_app as lazy_module
+from flask_embed.middleware.lazy_app import RETRY_AFTER, LazyApp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,7 +18,7 @@ from werkzeug.test import Client, TestResponse, create_environ
 from flask_embed import Flask, url_for
 from flask_embed.lifespan import lifespan
 from flask_embed.middleware import DispatcherMiddleware
-from flask_embed.middleware.tenants import PathDispatcher, SubdomainDispatcher
+from flask_embed.middleware.on_demand import PathDispatcher, SubdomainDispatcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -965,7 +965,7 @@ def test_greenlets_wait_for_the_app_of_their_own_tenant_only() -> None:
 from gevent import monkey; monkey.patch_all()
 import gevent
 from gevent.event import Event
-from flask_embed.middleware.tenants import PathDispatcher
+from flask_embed.middleware.on_demand import PathDispatcher
 
 asked = []
 

@@ -1,31 +1,29 @@
-"""Who may import whom: the table, and the walk over a tree that holds the tree to it.
+"""Who may import whom: a rule for each folder, and the walk over a tree that holds the tree to them.
 
 Every import statement counts, also one inside a function, and so do ``import_module("…")`` and
-``__import__("…")`` with a literal. What stands below ``if TYPE_CHECKING:`` is loaded by nobody, so there the
-core may name more than it may load; between the layers the rules hold for types too.
+``__import__("…")`` with a literal. An import below ``if TYPE_CHECKING:`` loads nothing, so the core may name more
+there than it may load; between the layers the rules hold for types too.
 """
 
 from __future__ import annotations
 
 import ast
 import sys
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["RULES", "Import", "Rule", "imports_of", "rule_for", "violations"]
+__all__ = ["EXCEPTIONS", "RULES", "Import", "Rule", "imports_of", "layer_of", "violations"]
 
 
 class Rule(NamedTuple):
-    """What the files that match ``files`` may import beside the standard library.
+    """The layers and libraries that the files of a layer may import beside the standard library.
 
-    A name allows what is below it too. The first rule with a matching pattern is the one for a file.
+    The name of a module or library allows what is below it too.
     """
 
-    files: tuple[str, ...]
     why: str
     may: tuple[str, ...] = ()
     #: Only inside a function: at the top it would load a server before anything asks for one.
@@ -36,172 +34,70 @@ class Rule(NamedTuple):
     never: tuple[str, ...] = ()
 
 
-LEAVES = ("flask_embed.environ", "flask_embed.errors", "flask_embed.parts")
 LIBRARIES = ("werkzeug", "jinja2", "markupsafe", "itsdangerous")
-SHIMS = ("gevent", "tornado", "fastcgi", "cgi")
-COMMANDS = ("__main__", "cli", "config", "config_templates", "doctor", "doctor_asking", "doctor_judging", "probe")
-#: Stands for every module of flask_embed/ that is not one of the next line.
-CORE = "the core"
-NOT_CORE = ("adapters", "middleware", "runner", "options", *SHIMS, *COMMANDS)
-#: Small modules of the core that know nothing of the rest of it.
-BARE = ("flask_embed.loading", "flask_embed.lifespan")
-MIDDLEWARE = ("flask_embed.middleware",)
-ADAPTERS = ("flask_embed.adapters",)
-#: What a runner is told; the runners make one, the adapters read it.
-OPTIONS = ("flask_embed.options",)
-#: What all adapters share.
-BOUNDARY = tuple(
-    f"flask_embed.adapters.{name}"
-    for name in ("wsgi", "front", "gateway", "heads", "listeners", "logs", "patience", "threads", "workers")
-)
-#: What can stand between a front and the app.
-FIXERS = tuple(f"flask_embed.adapters.{name}" for name in ("lighttpd", "nginx", "proxy"))
 NETWORK = ("socket", "ssl", "select", "selectors", "asyncio", "threading", "multiprocessing")
 
+#: The folders are layers; of the files that lie in flask_embed/ itself these belong to another layer than the core.
+GROUND = ("composition", "environ", "errors", "grammar", "hints", "lifespan", "loading", "options")
+COMMANDS = ("__main__", "cgi", "cli", "fastcgi", "gevent", "tornado")
 
-def adapter(name: str, *own: str) -> Rule:
-    return Rule(
-        files=(f"adapters/{name}.py",),
-        why="an adapter may import middleware, errors, environ, options, lifespan, wsgi, front, heads, "
-        "gateway, listeners, logs, patience, threads, workers, its protocol and its one library",
-        may=(*LEAVES, *OPTIONS, *MIDDLEWARE, *BOUNDARY, "flask_embed.lifespan", *own),
-    )
-
-
-def shim(name: str, adapter_name: str, *library: str) -> Rule:
-    return Rule(
-        files=(f"flask_embed/{name}.py",),
-        why="a shim may import runner and options; its own adapter and library inside a function",
-        may=(*LEAVES, *OPTIONS, "flask_embed.runner"),
-        in_functions=(f"flask_embed.adapters.{adapter_name}", *library),
-    )
-
-
-RULES = (
-    # flask_embed/: the leaves
-    Rule(
-        ("flask_embed/errors.py", "flask_embed/hints.py", "flask_embed/options.py", "flask_embed/parts.py"),
-        "errors, hints, options and parts are leaves: the standard library alone",
+RULES = {
+    "ground": Rule("the ground floor is the standard library alone", may=("ground",)),
+    "core": Rule(
+        "the core may import Werkzeug, Jinja2, itsdangerous and the ground, never adapters, never a server",
+        may=("ground", "core", *LIBRARIES),
     ),
-    Rule(
-        ("flask_embed/environ.py",),
-        "environ is a leaf: the standard library and Werkzeug",
-        may=("flask_embed.errors", "werkzeug"),
+    "middleware": Rule("middleware is pure WSGI: it may import the ground alone", may=("ground", "middleware")),
+    "serving": Rule(
+        "the machinery of the servers may import the ground and middleware, no library; adapters in functions",
+        may=("ground", "middleware", "serving"),
+        in_functions=("adapters",),
     ),
-    Rule(
-        ("flask_embed/loading.py", "flask_embed/lifespan.py"),
-        "middleware and runners share it, so it may import the leaves alone",
-        may=LEAVES,
+    "adapters": Rule(
+        "an adapter may import serving, middleware, the ground and its one library",
+        may=("ground", "middleware", "serving"),
     ),
-    # flask_embed/: the core
-    Rule(
-        ("flask_embed/__init__.py",),
+    "config": Rule(
+        "config may import the ground, the prefixes and Jinja2",
+        may=("ground", "config", "flask_embed.middleware.prefix", "jinja2"),
+    ),
+    "doctor": Rule(
+        "the doctor may import the ground, config and middleware", may=("ground", "config", "doctor", "middleware")
+    ),
+    "commands": Rule(
+        "commands may import click and all below them; adapters and servers in functions",
+        may=("ground", "commands", "config", "doctor", "middleware", "click"),
+        in_functions=("adapters", "serving", "gevent"),
+    ),
+}
+
+#: What single files may, or may not, beside their layer.
+EXCEPTIONS = {
+    "flask_embed/__init__.py": Rule(
         "the public names are loaded on first use, so that a runner can patch before anything else",
-        for_types=(CORE, *LIBRARIES),
+        for_types=("core", *LIBRARIES),
         in_functions=("flask_embed.hints",),
+        never=("ground", "core", *LIBRARIES),
     ),
-    Rule(
-        ("flask_embed/ctx.py",),
-        "the core may import Werkzeug, Jinja2 and itsdangerous, and ctx never app",
-        may=(CORE, *LIBRARIES),
-        for_types=("flask_embed.app",),
-        never=("flask_embed.app",),
+    "flask_embed/ctx.py": Rule("ctx never loads app", for_types=("flask_embed.app",), never=("flask_embed.app",)),
+    "flask_embed/environ.py": Rule("environ reads what Werkzeug reads", may=("werkzeug",)),
+    "middleware/explain.py": Rule("explain asks the map of an app itself", may=("werkzeug",)),
+    "adapters/serving/http1.py": Rule(
+        "a protocol is bytes in and events out: no sockets, no threads", may=("httptools",), never=NETWORK
     ),
-    # flask_embed/: what can be run
-    Rule(
-        ("flask_embed/runner.py",),
-        "runner may import options, loading and lifespan; middleware and adapters inside functions",
-        may=(*LEAVES, *OPTIONS, *BARE),
-        in_functions=(*MIDDLEWARE, *ADAPTERS),
+    "adapters/serving/fcgi_records.py": Rule(
+        "a protocol is bytes in and events out: no sockets, no threads", never=NETWORK
     ),
-    shim("gevent", "gevent_server", "gevent"),
-    shim("tornado", "tornado_server", "tornado"),
-    shim("fastcgi", "fastcgi_server", "flup"),
-    shim("cgi", "cgi_handler"),
-    Rule(
-        tuple(f"flask_embed/{name}.py" for name in COMMANDS),
-        "the command line may import click, runner, loading and middleware; adapters inside functions",
-        may=(
-            *LEAVES,
-            *OPTIONS,
-            *BARE,
-            *MIDDLEWARE,
-            "click",
-            "jinja2",
-            "flask_embed.runner",
-            *(f"flask_embed.{name}" for name in COMMANDS),
-        ),
-        in_functions=ADAPTERS,
-    ),
-    Rule(
-        ("flask_embed/*.py",),
-        "the core may import Werkzeug, Jinja2, itsdangerous and itself, never adapters, never a server",
-        may=(CORE, *LIBRARIES),
-    ),
-    # middleware/
-    Rule(
-        ("middleware/*.py",),
-        "middleware may import Werkzeug, errors, environ, loading, lifespan and middleware: it is pure WSGI",
-        may=(*LEAVES, *BARE, *MIDDLEWARE, "werkzeug"),
-    ),
-    # adapters/
-    Rule(
-        ("adapters/__init__.py",),
-        "each adapter is imported by its own name, so that nobody loads a server by accident",
-    ),
-    Rule(
-        ("adapters/http1.py",),
-        "a protocol is bytes in and events out: no sockets, no threads, and httptools alone",
-        may=(*LEAVES, "flask_embed.adapters.heads", "httptools"),
-        never=NETWORK,
-    ),
-    Rule(
-        ("adapters/fcgi_records.py",),
-        "a protocol is bytes in and events out: no sockets, no threads, no library",
-        may=LEAVES,
-        never=NETWORK,
-    ),
-    Rule(
-        ("adapters/wsgi.py", "adapters/listeners.py", "adapters/logs.py", "adapters/reload.py"),
-        "what all adapters share may import errors, environ and options, no library",
-        may=(*LEAVES, *OPTIONS),
-    ),
-    Rule(
-        ("adapters/heads.py", "adapters/targets.py"),
-        "what stands in a request's head: strings in, strings out, the standard library alone",
-        never=NETWORK,
-    ),
-    Rule(
-        ("adapters/front.py",),
-        "the order around an app may import middleware and options, and the fixers inside functions",
-        may=(*LEAVES, *OPTIONS, *MIDDLEWARE),
-        in_functions=FIXERS,
-    ),
-    Rule(
-        ("adapters/workers.py",),
-        "the supervisor is the standard library alone: only the child patches and imports",
-        may=("flask_embed.errors", *OPTIONS, "flask_embed.adapters.listeners", "flask_embed.adapters.logs"),
-    ),
-    Rule(
-        ("adapters/threads.py", "adapters/patience.py"),
-        "threads and waits know nothing of what they are for: the standard library alone",
-    ),
-    adapter("gateway"),
-    adapter("gevent_server", "flask_embed.adapters.http1", "gevent"),
-    adapter("tornado_server", "tornado"),
+    "adapters/gevent_server.py": Rule("its one library", may=("gevent",)),
+    "adapters/tornado_server.py": Rule("its one library", may=("tornado",)),
     # A file that a web server starts over FastCGI may be asked as a CGI script, too: flup's contract.
-    adapter("fastcgi_server", "flask_embed.adapters.fcgi_records", "flask_embed.adapters.cgi_handler", "flup"),
-    adapter("cgi_handler"),
-    adapter("lighttpd", "flask_embed.adapters.targets"),
-    adapter("nginx", "flask_embed.adapters.targets"),
-    adapter("proxy"),
-    Rule(
-        ("adapters/sqlalchemy_session.py",),
-        "the session belongs to a request or a WSGI app: it may import SQLAlchemy, errors, parts and ctx, and name app",
-        may=(*LEAVES, "flask_embed.ctx", "sqlalchemy"),
+    "adapters/fastcgi_server.py": Rule("its one library", may=("flup",), in_functions=("adapters",)),
+    "adapters/sqlalchemy_session.py": Rule(
+        "the session belongs to a request: it may import ctx, and name app",
+        may=("sqlalchemy", "flask_embed.ctx"),
         for_types=("flask_embed.app",),
     ),
-)
+}
 
 
 class Import(NamedTuple):
@@ -213,16 +109,39 @@ class Import(NamedTuple):
     for_types: bool
 
 
-def _modules(root: Path) -> set[str]:
-    """The dotted names of all modules below *root*, the way they are installed."""
-    names = set()
+def layer_of(module: str) -> str:
+    """The layer of a module of this project, by its dotted name."""
+    names = module.split(".")[1:]
+    match names:
+        case ["adapters", "serving", *_]:
+            return "serving"
+        case [("adapters" | "middleware" | "commands" | "config" | "doctor") as folder, *_]:
+            return folder
+        case ["probe"]:
+            return "doctor"
+        case [name] if name in COMMANDS:
+            return "commands"
+        case [name] if name in GROUND:
+            return "ground"
+    return "core"
+
+
+def _files(root: Path) -> dict[str, Path]:
+    """Each module below *root*, by the dotted name that it is installed under."""
+    files = {}
     for folder, package in (
         ("flask_embed", "flask_embed"),
         ("adapters", "flask_embed.adapters"),
         ("middleware", "flask_embed.middleware"),
     ):
-        names |= {f"{package}.{file.stem}" for file in (root / folder).glob("*.py")} | {package}
-    return names
+        top = root / folder
+        links = [path for path in top.iterdir() if path.is_symlink()]
+        for file in sorted(top.rglob("*.py")):
+            if any(file.is_relative_to(link) for link in links):
+                continue
+            names = [package, *file.relative_to(top).with_suffix("").parts]
+            files[".".join(names[:-1] if names[-1] == "__init__" else names)] = file
+    return files
 
 
 def _is_type_checking(test: ast.expr) -> bool:
@@ -261,51 +180,41 @@ def _walk(node: ast.AST, modules: set[str], in_function: bool, for_types: bool) 
         yield from _walk(child, modules, in_function or is_function, for_types)
 
 
-def rule_for(file: str) -> Rule | None:
-    """The first rule for *file* (``"adapters/http1.py"``), or None where the table knows nothing of it."""
-    for rule in RULES:
-        if any(fnmatchcase(file, pattern) for pattern in rule.files):
-            return rule
-    return None
-
-
-def _below(name: str, names: tuple[str, ...]) -> bool:
-    package, _, rest = name.partition(".")
-    if package == "flask_embed" and rest and rest.split(".", 1)[0] not in NOT_CORE and CORE in names:
+def _is_among(name: str, allowed: tuple[str, ...]) -> bool:
+    if name.split(".", 1)[0] == "flask_embed" and layer_of(name) in allowed:
         return True
-    return any(name == other or name.startswith(f"{other}.") for other in names)
+    return any(name == other or name.startswith(f"{other}.") for other in allowed)
 
 
-def _fault(found: Import, rule: Rule) -> str | None:
-    """Why *rule* forbids an import, or None."""
+def _fault(found: Import, rule: Rule, own: Rule) -> str | None:
+    """Why an import is forbidden by the *rule* of the layer or by the file's *own*, or None."""
     if found.name.startswith("."):
         return "imports are absolute, or modules load twice"
     if found.name.split(".", 1)[0] in {"adapters", "middleware"}:
         return f"it is installed as flask_embed.{found.name}; by this name it loads a second time"
-    if found.for_types and _below(found.name, ("_typeshed", *rule.for_types)):
+    if found.for_types and _is_among(found.name, ("_typeshed", *rule.for_types, *own.for_types)):
         return None
-    if _below(found.name, rule.never):
-        return rule.why
-    if found.name.split(".", 1)[0] in sys.stdlib_module_names or _below(found.name, rule.may):
+    allowed_late = found.in_function or found.for_types
+    if allowed_late and _is_among(found.name, own.in_functions):
         return None
-    if _below(found.name, rule.in_functions):
-        return None if found.in_function or found.for_types else f"{rule.why}; this one is at the top"
+    if _is_among(found.name, own.never):
+        return own.why
+    if found.name.split(".", 1)[0] in sys.stdlib_module_names or _is_among(found.name, rule.may + own.may):
+        return None
+    if _is_among(found.name, rule.in_functions):
+        return None if allowed_late else f"{rule.why}; this one is at the top"
     return rule.why
 
 
 def violations(root: Path) -> list[str]:
-    """A line for each import below *root* that the table forbids: file, line, import, rule."""
-    modules = _modules(root)
+    """A line for each import below *root* that the rules forbid: file, line, import, rule."""
+    files = _files(root)
     lines = []
-    for folder in ("flask_embed", "adapters", "middleware"):
-        for file in sorted((root / folder).glob("*.py")):
-            place = f"{folder}/{file.name}"
-            rule = rule_for(place)
-            if rule is None:
-                lines.append(f"{place}: no rule says what it may import: add one to RULES in {__name__}")
-                continue
-            for found in imports_of(ast.parse(file.read_text(), str(file)), modules):
-                fault = _fault(found, rule)
-                if fault is not None:
-                    lines.append(f"{place}:{found.line}: imports {found.name}: {fault}")
-    return lines
+    for module, file in files.items():
+        place = file.relative_to(root).as_posix()
+        rule, own = RULES[layer_of(module)], EXCEPTIONS.get(place, Rule(""))
+        for found in imports_of(ast.parse(file.read_text(), str(file)), set(files)):
+            fault = _fault(found, rule, own)
+            if fault is not None:
+                lines.append(f"{place}:{found.line}: imports {found.name}: {fault}")
+    return sorted(lines)

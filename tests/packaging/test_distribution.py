@@ -19,7 +19,14 @@ LINKED = ("adapters", "middleware")
 
 
 def modules(folder: str) -> set[str]:
-    return {file.name for file in (ROOT / folder).glob("*.py")}
+    """The modules in a folder, by their paths within it; links are not followed."""
+    top = ROOT / folder
+    links = [path for path in top.iterdir() if path.is_symlink()]
+    return {
+        file.relative_to(top).as_posix()
+        for file in top.rglob("*.py")
+        if not any(file.is_relative_to(link) for link in links)
+    }
 
 
 def build(kind: str, tree: Path, into: Path) -> Path:

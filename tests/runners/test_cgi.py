@@ -373,9 +373,9 @@ HEAVY = {
     "subprocess",
     "tornado",
     "wsgiref.handlers",
-    "flask_embed.adapters.listeners",
+    "flask_embed.adapters.serving.listeners",
     "flask_embed.adapters.proxy",
-    "flask_embed.adapters.workers",
+    "flask_embed.adapters.serving.workers",
     "flask_embed.middleware.dispatcher",
     "flask_embed.middleware.explain",
 }

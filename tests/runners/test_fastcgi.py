@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flask_embed.adapters.fcgi_records import encoded_pairs
+from flask_embed.adapters.serving.fcgi_records import encoded_pairs
 from tests.adapters.records import (
     ABORT,
     DATA,

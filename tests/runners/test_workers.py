@@ -154,7 +154,7 @@ def test_each_worker_imports_the_app_and_the_supervisor_does_not(folder: Path) -
 
 SUPERVISOR = """
 import os, sys
-from flask_embed.adapters.workers import supervise
+from flask_embed.adapters.serving.workers import supervise
 from flask_embed.options import Options
 
 def run(worker):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flask_embed.runner import main
+from flask_embed.commands.run import main
 from tests.security.checks import absent, check, equal, present
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIApplication
 
-    from flask_embed.runner import Serve
+    from flask_embed.commands.run import Serve
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,11 +12,11 @@ from werkzeug.debug import DebuggedApplication
 from werkzeug.test import create_environ, run_wsgi_app
 
 from flask_embed import Flask
-from flask_embed.adapters.front import behind_front
+from flask_embed.adapters.serving.gate import behind_front
+from flask_embed.commands.run import main
 from flask_embed.errors import UsageError
 from flask_embed.middleware import DispatcherMiddleware, PrefixMiddleware
 from flask_embed.options import Options
-from flask_embed.runner import main
 from tests.security.checks import absent, check, equal, present
 from tests.security.runners import RUNNERS, asking
 from tests.serving import fails
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIApplication
 
-    from flask_embed.runner import Serve
+    from flask_embed.commands.run import Serve
     from tests.security.runners import Ask
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from flask_embed import Flask, g, request, session, url_for
-from flask_embed.adapters.front import behind_front
 from flask_embed.adapters.lighttpd import CGIRootFix
 from flask_embed.adapters.nginx import PathInfoFromRequestUriFix
+from flask_embed.adapters.serving.gate import behind_front
 from flask_embed.middleware import DispatcherMiddleware, PrefixMiddleware, StrictEnviron
 from flask_embed.options import Options
 from tests.security.calls import call, echo, environ_of, send, wsgi

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
 
 from flask_embed import config
-from flask_embed.adapters.front import behind_front
-from flask_embed.adapters.wsgi import ClientGone, respond
+from flask_embed.adapters.serving.boundary import ClientGone, respond
+from flask_embed.adapters.serving.gate import behind_front
 from flask_embed.middleware.prefix import below
 from flask_embed.options import Options
 from tests.servers.fronts import apache, lighttpd, nginx, open_folder, open_project, spawned_python

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from flask_embed.doctor_asking import BODY, FORGED, STALE, TWINS
+from flask_embed.doctor.questions import BODY, FORGED, STALE, TWINS
 from flask_embed.environ import readable
 from flask_embed.middleware.prefix import below
 from flask_embed.probe import AUTHORIZATION, OUTSIDE
@@ -19,7 +19,7 @@ from flask_embed.probe import AUTHORIZATION, OUTSIDE
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from flask_embed.doctor_asking import Answer, Seen
+    from flask_embed.doctor.questions import Answer, Seen
 
 __all__ = [
     "CHECKS",

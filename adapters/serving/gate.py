@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from flask_embed.composition import is_flask_embed, parts_of
 from flask_embed.environ import is_loopback
 from flask_embed.errors import UsageError
 from flask_embed.middleware.prefix import PrefixMiddleware
 from flask_embed.middleware.strict import StrictEnviron
 from flask_embed.options import FIXES
-from flask_embed.parts import is_flask_embed, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

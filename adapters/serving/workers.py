@@ -20,8 +20,8 @@ import time
 import traceback
 from typing import TYPE_CHECKING, NoReturn
 
-from flask_embed.adapters.listeners import listening
-from flask_embed.adapters.logs import logging_to, reopen_logs
+from flask_embed.adapters.serving.listeners import listening
+from flask_embed.adapters.serving.logs import logging_to, reopen_logs
 from flask_embed.errors import UsageError
 
 if TYPE_CHECKING:

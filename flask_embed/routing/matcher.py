@@ -22,8 +22,8 @@ from werkzeug.routing import BaseConverter, Map, Rule, ValidationError
 from werkzeug.routing.converters import NumberConverter
 from werkzeug.routing.rules import parse_converter_args
 
-from flask_embed.converters import IntegerConverter, PathConverter, StringConverter
 from flask_embed.environ import has_line_break, text
+from flask_embed.routing.converters import IntegerConverter, PathConverter, StringConverter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable

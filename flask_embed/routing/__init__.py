@@ -1,7 +1,7 @@
 """The rules of an app: werkzeug's :class:`~werkzeug.routing.Map`, matched by a matcher of our own.
 
 The Map keeps the rules and their converters and builds URLs; a request is answered by what they are compiled to
-(:mod:`flask_embed.matcher`).
+(:mod:`flask_embed.routing.matcher`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from werkzeug.exceptions import NotFound
 from werkzeug.routing import BuildError, RequestRedirect, Rule, RuleFactory, ValidationError
 from werkzeug.routing import Map as WerkzeugMap
 
-from flask_embed.converters import CONVERTERS
 from flask_embed.environ import path_only, request_host, text, url_quote
-from flask_embed.matcher import Matcher, SlashRequired, parse
+from flask_embed.routing.converters import CONVERTERS
+from flask_embed.routing.matcher import Matcher, SlashRequired, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIApplication
 
-    from flask_embed.adapters.workers import Worker
+    from flask_embed.adapters.serving.workers import Worker
 
 __all__ = ["HTTP_RUNNERS", "Serve", "enter", "main", "main_once", "mounted"]
 
@@ -53,12 +53,12 @@ def main(
     arguments = parser.parse_args(argv)
 
     def run(worker: Worker | None = None) -> int:
-        from flask_embed.adapters.logs import logging_to
-        from flask_embed.adapters.workers import AGAIN
+        from flask_embed.adapters.serving.logs import logging_to
+        from flask_embed.adapters.serving.workers import AGAIN
 
         changes = None
         if arguments.reload:
-            from flask_embed.adapters.reload import Changes
+            from flask_embed.adapters.serving.reload import Changes
 
             changes = Changes()
         try:
@@ -89,7 +89,7 @@ def main(
         options = _options(runner, arguments)
         if arguments.umask is not None:
             os.umask(arguments.umask)
-        from flask_embed.adapters.workers import supervise
+        from flask_embed.adapters.serving.workers import supervise
 
         with _pid_file(arguments.pid):
             if options.workers > 1 or options.max_requests or options.reload:
@@ -111,7 +111,7 @@ def main_once(runner: str, start: Callable[[argparse.Namespace], Serve], argv: S
             os.umask(arguments.umask)
         serve = start(arguments)
         app, served = _composed(arguments, options, runner)
-        from flask_embed.adapters.logs import logging_to
+        from flask_embed.adapters.serving.logs import logging_to
 
         with logging_to(served):
             serve(app, served)
@@ -335,7 +335,7 @@ def _mode(value: str) -> int:
 
 def _options(runner: str, arguments: argparse.Namespace) -> Options:
     """What the command line says, as far as that is known without the app; in the folder where it counts."""
-    from flask_embed.adapters.listeners import activated
+    from flask_embed.adapters.serving.listeners import activated
 
     if arguments.reload and arguments.workers > 1:
         raise UsageError(f"--reload is for one worker, not for {arguments.workers}")
@@ -370,7 +370,7 @@ def _fields(arguments: argparse.Namespace) -> dict[str, Any]:
 def _default_bind(runner: str) -> str:
     if runner != "fastcgi":
         return Options.bind
-    from flask_embed.adapters.listeners import is_listening
+    from flask_embed.adapters.serving.listeners import is_listening
 
     if not is_listening(0):
         raise UsageError(

@@ -7,11 +7,11 @@ from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from flask_embed.composition import Part
 from flask_embed.environ import front_fault, text
 from flask_embed.lifespan import Gains
 from flask_embed.loading import check_target, load_app
 from flask_embed.middleware.strict import bad_request
-from flask_embed.parts import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

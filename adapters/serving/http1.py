@@ -8,8 +8,8 @@ One :class:`Connection` reads one request after the other, and no further than t
 
 llhttp (in httptools) judges heads and framing. It is fed no further than one message can reach, so that what comes
 behind is a request of its own, read when this one is answered. What llhttp lets pass and a server must not is refused
-here and in :mod:`flask_embed.adapters.heads`: requests without version, more than one space in the request line, blank
-lines before it, chunk sizes of any length.
+here and in :mod:`~flask_embed.adapters.serving.http_environ`: requests without version, more than one space in the
+request line, blank lines before it, chunk sizes of any length.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from httptools import (
     HttpRequestParser,
 )
 
-from flask_embed.adapters.heads import BadRequestError, environ_of, keeps_alive
+from flask_embed.adapters.serving.http_environ import BadRequestError, environ_of, keeps_alive
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

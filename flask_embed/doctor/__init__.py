@@ -20,7 +20,7 @@ says what is wrong and which line to change. What is sent is in ``doctor_asking`
     lines) and ``changes`` (a list of ``where`` and ``lines``).
 
 Where the probe does not answer it has ``url``, ``ok`` (false), ``error`` (a word: see
-:class:`~flask_embed.doctor_asking.UnreachableError`; ``usage`` for a mistyped command) and ``message``.
+:class:`~flask_embed.doctor.questions.UnreachableError`; ``usage`` for a mistyped command) and ``message``.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flask_embed.doctor_asking import Address, ask_all
-from flask_embed.doctor_judging import CONFIGURATIONS, front_of, judge, recognized, speaks_cgi
+from flask_embed.doctor.checks import CONFIGURATIONS, front_of, judge, recognized, speaks_cgi
+from flask_embed.doctor.questions import Address, ask_all
 from flask_embed.environ import readable
 from flask_embed.errors import UsageError
 from flask_embed.probe import VARIABLE, checked_token
@@ -39,8 +39,8 @@ from flask_embed.probe import VARIABLE, checked_token
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from flask_embed.doctor_asking import Seen
-    from flask_embed.doctor_judging import Change, Verdict
+    from flask_embed.doctor.checks import Change, Verdict
+    from flask_embed.doctor.questions import Seen
 
 __all__ = ["Diagnosis", "examine"]
 
@@ -146,7 +146,7 @@ def examine(url: str, timeout: float = 10.0, needs: Collection[str] = ()) -> Dia
 
     The token is taken from the environment variable FLASK_EMBED_PROBE_TOKEN. *needs* names checks whose notes are
     faults for this app. :exc:`~flask_embed.errors.UsageError` for a URL or token that is none; its subclass
-    :exc:`~flask_embed.doctor_asking.UnreachableError` if the probe does not answer.
+    :exc:`~flask_embed.doctor.questions.UnreachableError` if the probe does not answer.
     """
     if not 0 < timeout <= 600:
         raise UsageError(f"--timeout {timeout:g}: write a number of seconds above 0, up to 600")

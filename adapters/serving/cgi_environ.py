@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 from wsgiref.util import FileWrapper
 
-from flask_embed.adapters.heads import BadRequestError
+from flask_embed.adapters.serving.http_environ import BadRequestError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

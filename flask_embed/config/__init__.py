@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from flask_embed.config_templates import TEMPLATES
+from flask_embed.config.templates import TEMPLATES
 from flask_embed.errors import PrefixError, UsageError
 from flask_embed.middleware.prefix import normalize_prefix
 from flask_embed.options import Options
