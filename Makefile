@@ -24,11 +24,11 @@ PYTEST := $(PY) -m pytest
 # What compares times runs alone, what takes long with the servers.
 QUICK := -m "not timing and not thorough"
 # These start processes, each runner among them, or test what is packed: with the Python of .venv only, beside the rest.
-PROCESSES := tests/packaging $(patsubst %,tests/security/test_%.py,command_line optimized) \
-	$(patsubst %,tests/runners/test_%.py,readme cli mounting tornado_host)
+PROCESSES := tests/packaging $(patsubst %,tests/runners/test_%.py,readme cli mounting tornado_host) \
+	$(patsubst %,tests/runners/security/test_%.py,command_line optimized)
 # These need real servers or other frameworks, start many processes, or are no tests.
-MANY_PROCESSES := $(filter-out $(PROCESSES),$(wildcard tests/runners/test_*.py)) $(patsubst %,tests/adapters/test_%.py,tornado workers reload) \
-	$(patsubst %,tests/security/test_%.py,wire runners debugger)
+MANY_PROCESSES := $(filter-out $(PROCESSES),$(wildcard tests/runners/test_*.py tests/runners/security/test_*.py)) \
+	$(patsubst %,tests/adapters/test_%.py,tornado_server reload)
 # These compare with another implementation, or with a rule, in many examples.
 DIFFERENCES := $(wildcard tests/core/test_*_differential.py) \
 	$(patsubst %,tests/core/test_%_properties.py,prefix round_trip) \
@@ -67,7 +67,7 @@ test-reference:
 
 # What compares times comes first and alone, then the others. Three at a time: much of it is waiting for others' time-outs.
 test-servers: $(TOOLS) $(GUESTS)/ready  ## what takes long: real web servers, browser, other frameworks, many examples; with CI set, none may be missing
-	@$(PYTEST) -m "timing and not thorough" tests/security tests/adapters tests/middleware
+	@$(PYTEST) -m "timing and not thorough" tests/security tests/runners/security tests/adapters tests/middleware
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target --keep-going \
 		test-servers-alone test-doctor test-fronts test-many-processes test-differences test-thorough test-guests
 

@@ -101,14 +101,14 @@ class Counted(io.RawIOBase):
 
 @pytest.mark.usefixtures("closed")
 @pytest.mark.parametrize("filename", [None, "a.txt"])
-def test_row_081_more_parts_than_the_limit_are_refused(app: Flask, filename: str | None) -> None:
+def test_promise_065_more_parts_than_the_limit_are_refused(app: Flask, filename: str | None) -> None:
     for count, status in [(1_000, 200), (1_001, 413)]:
         body = b"".join(part(f"name{i}", b"x", filename) for i in range(count)) + b"--b--\r\n"
         equal(post(app, "/form", body, MULTIPART).status, status, f"the status with {count} parts")
 
 
 @pytest.mark.usefixtures("closed")
-def test_row_081_the_limit_of_parts_is_a_setting(app: Flask) -> None:
+def test_promise_065_the_limit_of_parts_is_a_setting(app: Flask) -> None:
     app.max_form_parts = 2
     body = part("a", b"x") + part("b", b"x", "b.txt") + part("a", b"x") + b"--b--\r\n"
 
@@ -117,18 +117,18 @@ def test_row_081_the_limit_of_parts_is_a_setting(app: Flask) -> None:
 
 @pytest.mark.usefixtures("closed")
 @pytest.mark.parametrize("separator", [b"&", b"&a=", b"=&"])
-def test_row_081_nor_does_an_urlencoded_form_have_more_fields(app: Flask, separator: bytes) -> None:
+def test_promise_065_nor_does_an_urlencoded_form_have_more_fields(app: Flask, separator: bytes) -> None:
     for count, status in [(1_000, 200), (1_001, 413), (100_000, 413)]:
         body = separator.join([b"a=b"] * count)
         equal(post(app, "/form", body).status, status, f"the status with {count} fields")
 
 
-def test_row_082_a_long_text_field_is_refused(app: Flask) -> None:
+def test_promise_066_a_long_text_field_is_refused(app: Flask) -> None:
     for size, status in [(400_000, 200), (600_000, 413)]:
         equal(post(app, "/form", part("a", b"x" * size) + b"--b--\r\n", MULTIPART).status, status)
 
 
-def test_row_082_many_fields_together_are_refused_by_the_length_of_the_body(app: Flask) -> None:
+def test_promise_066_many_fields_together_are_refused_by_the_length_of_the_body(app: Flask) -> None:
     app.max_content_length = 500_000
     body = b"".join(part(f"name{i}", b"x" * 200_000) for i in range(5)) + b"--b--\r\n"
 
@@ -149,7 +149,7 @@ def test_row_082_many_fields_together_are_refused_by_the_length_of_the_body(app:
         ("/lines", "text/plain", b"x\n" * LIMIT),
     ],
 )
-def test_row_083_a_body_above_the_limit_is_refused(app: Flask, path: str, content_type: str, body: bytes) -> None:
+def test_promise_067_a_body_above_the_limit_is_refused(app: Flask, path: str, content_type: str, body: bytes) -> None:
     equal(post(app, path, body, content_type).status, 200)
 
     app.max_content_length = LIMIT
@@ -157,7 +157,7 @@ def test_row_083_a_body_above_the_limit_is_refused(app: Flask, path: str, conten
 
 
 @pytest.mark.parametrize("path", ["/form", "/json", "/data", "/stream", "/lines"])
-def test_row_083_there_is_a_limit_by_default_and_nothing_is_read_above_it(app: Flask, path: str) -> None:
+def test_promise_067_there_is_a_limit_by_default_and_nothing_is_read_above_it(app: Flask, path: str) -> None:
     body = Counted(17 * 1024 * 1024)
 
     content_type = "application/json" if path == "/json" else FORM
@@ -166,19 +166,19 @@ def test_row_083_there_is_a_limit_by_default_and_nothing_is_read_above_it(app: F
     equal((answer.status, body.count), (413, 0))
 
 
-def test_row_083_a_length_that_promises_less_than_is_sent_is_kept_to(app: Flask) -> None:
+def test_promise_067_a_length_that_promises_less_than_is_sent_is_kept_to(app: Flask) -> None:
     answer = post(app, "/data", b"x" * 100, "text/plain", CONTENT_LENGTH="5")
 
     equal(json.loads(answer.body), {"size": 5})
 
 
 @pytest.mark.parametrize("length", ["9" * 18, "1" + "0" * 15])
-def test_row_083_an_immense_length_reserves_nothing(app: Flask, length: str) -> None:
+def test_promise_067_an_immense_length_reserves_nothing(app: Flask, length: str) -> None:
     equal(post(app, "/data", b"x", "text/plain", CONTENT_LENGTH=length).status, 413)
 
 
 @pytest.mark.parametrize("path", ["/form", "/data", "/stream"])
-def test_row_083_bodies_that_no_view_reads_are_no_error(app: Flask, path: str) -> None:
+def test_promise_067_bodies_that_no_view_reads_are_no_error(app: Flask, path: str) -> None:
     equal(post(app, "/none", b"x", CONTENT_LENGTH="9" * 12).status, 200)
 
 
@@ -191,7 +191,7 @@ def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("closed")
 @pytest.mark.parametrize("terminated", [True, False])
-def test_row_084_a_file_above_the_limit_is_refused_and_gone(app: Flask, spool: Path, terminated: bool) -> None:
+def test_promise_068_a_file_above_the_limit_is_refused_and_gone(app: Flask, spool: Path, terminated: bool) -> None:
     app.max_content_length = 2_000_000
     start = b'--b\r\nContent-Disposition: form-data; name="a"; filename="a.bin"\r\n\r\n'
     body = Counted(1024**3, start)
@@ -211,7 +211,7 @@ def test_row_084_a_file_above_the_limit_is_refused_and_gone(app: Flask, spool: P
 
 
 @pytest.mark.usefixtures("closed")
-def test_row_084_a_file_below_the_limit_is_gone_after_the_request(app: Flask, spool: Path) -> None:
+def test_promise_068_a_file_below_the_limit_is_gone_after_the_request(app: Flask, spool: Path) -> None:
     kept: list[Any] = []
 
     @app.route("/keep", methods=["POST"])
@@ -226,7 +226,7 @@ def test_row_084_a_file_below_the_limit_is_gone_after_the_request(app: Flask, sp
 
 
 @pytest.mark.usefixtures("closed")
-def test_row_084_also_after_a_view_that_raises(app: Flask, spool: Path) -> None:
+def test_promise_068_also_after_a_view_that_raises(app: Flask, spool: Path) -> None:
     kept: list[Any] = []
 
     @app.route("/fail", methods=["POST"])
@@ -291,13 +291,17 @@ BROKEN: dict[str, tuple[str, Callable[[int], bytes]]] = {
 
 @pytest.mark.usefixtures("closed")
 @pytest.mark.parametrize(("content_type", "body"), BROKEN.values(), ids=BROKEN)
-def test_row_085_a_broken_form_is_empty_or_refused(app: Flask, content_type: str, body: Callable[[int], bytes]) -> None:
+def test_promise_069_a_broken_form_is_empty_or_refused(
+    app: Flask, content_type: str, body: Callable[[int], bytes]
+) -> None:
     one_of(post(app, "/form", body(1_000), content_type).status, (200, 400, 413))
     one_of(post(app, "/form", body(200_000), content_type).status, (200, 400, 413))
 
 
 @pytest.mark.parametrize(("content_type", "body"), BROKEN.values(), ids=BROKEN)
-def test_row_085_a_broken_form_costs_its_length(app: Flask, content_type: str, body: Callable[[int], bytes]) -> None:
+def test_promise_069_a_broken_form_costs_its_length(
+    app: Flask, content_type: str, body: Callable[[int], bytes]
+) -> None:
     app.max_form_memory_size = None
     app.max_form_parts = 1_000_000
 
@@ -312,7 +316,7 @@ def test_row_085_a_broken_form_costs_its_length(app: Flask, content_type: str, b
     "body",
     [b"", b"{", b'{"a":', b"\xff", b"\x80\x81", b"NaN", b"[" * 100_000, b'{"a":' * 100_000, b"9" * 5_000, b"\0", b"x"],
 )
-def test_row_085_broken_json_is_refused(app: Flask, body: bytes) -> None:
+def test_promise_069_broken_json_is_refused(app: Flask, body: bytes) -> None:
     app.add_url_rule("/any", "any", lambda: str(type(request.get_json())), methods=["POST"])
 
     answer = post(app, "/any", body, "application/json")
@@ -335,7 +339,7 @@ def test_row_085_broken_json_is_refused(app: Flask, body: bytes) -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["/form", "/json", "/data"])
-def test_row_085_a_content_type_that_says_nothing_is_no_fault_of_the_app(
+def test_promise_069_a_content_type_that_says_nothing_is_no_fault_of_the_app(
     app: Flask, path: str, content_type: str
 ) -> None:
     one_of(post(app, path, b'"a=b"', content_type).status, (200, 400, 415))
@@ -361,7 +365,7 @@ def test_row_085_a_content_type_that_says_nothing_is_no_fault_of_the_app(
         "1e3",
     ],
 )
-def test_row_087_a_length_that_is_no_number_is_no_fault_of_the_app(app: Flask, path: str, length: str) -> None:
+def test_promise_070_a_length_that_is_no_number_is_no_fault_of_the_app(app: Flask, path: str, length: str) -> None:
     answer = post(app, path, b"abc", "application/json" if path == "/json" else FORM, CONTENT_LENGTH=length)
 
     one_of(answer.status, (200, 400, 413))
@@ -379,7 +383,7 @@ def test_row_087_a_length_that_is_no_number_is_no_fault_of_the_app(app: Flask, p
         ("/lines", "text/plain"),
     ],
 )
-def test_row_088_a_client_that_leaves_is_a_bad_request(
+def test_promise_071_a_client_that_leaves_is_a_bad_request(
     app: Flask, teardowns: list[BaseException | None], path: str, content_type: str
 ) -> None:
     answer = post(app, path, b"abc", content_type, CONTENT_LENGTH="10")
@@ -388,7 +392,7 @@ def test_row_088_a_client_that_leaves_is_a_bad_request(
     equal(teardowns, [None])
 
 
-def test_row_088_the_view_gets_an_error_and_no_data(app: Flask) -> None:
+def test_promise_071_the_view_gets_an_error_and_no_data(app: Flask) -> None:
     read: list[bytes] = []
     app.add_url_rule("/read", "read", lambda: read.append(request.get_data()), methods=["POST"])
 
@@ -409,7 +413,7 @@ def test_row_088_the_view_gets_an_error_and_no_data(app: Flask) -> None:
         ("/lines", "text/plain", b"x" * LIMIT),
     ],
 )
-def test_row_089_a_body_without_a_length_is_read_to_its_end_or_to_the_limit(
+def test_promise_072_a_body_without_a_length_is_read_to_its_end_or_to_the_limit(
     app: Flask, path: str, content_type: str, body: bytes
 ) -> None:
     chunked = {"wsgi.input_terminated": True, "CONTENT_LENGTH": None}
@@ -423,7 +427,7 @@ def test_row_089_a_body_without_a_length_is_read_to_its_end_or_to_the_limit(
 
 @pytest.mark.parametrize("path", ["/form", "/data", "/stream", "/lines"])
 @pytest.mark.parametrize("terminated", [True, False])
-def test_row_089_a_body_of_just_the_limit_is_read(app: Flask, terminated: bool, path: str) -> None:
+def test_promise_072_a_body_of_just_the_limit_is_read(app: Flask, terminated: bool, path: str) -> None:
     app.max_content_length = LIMIT
     body = b"a=" + b"x" * (LIMIT - 2)
     ends = {"wsgi.input_terminated": True, "CONTENT_LENGTH": None} if terminated else {}
@@ -433,7 +437,7 @@ def test_row_089_a_body_of_just_the_limit_is_read(app: Flask, terminated: bool, 
     equal((answer.status, json.loads(answer.body)["size"]), (200, LIMIT - 2 if path == "/form" else LIMIT))
 
 
-def test_row_089_an_endless_body_is_read_to_the_limit(app: Flask) -> None:
+def test_promise_072_an_endless_body_is_read_to_the_limit(app: Flask) -> None:
     app.max_content_length = LIMIT
     body = Counted(1024**3)
 
@@ -443,7 +447,7 @@ def test_row_089_an_endless_body_is_read_to_the_limit(app: Flask) -> None:
     check(body.count <= LIMIT + 65_536, f"{body.count} bytes were read")
 
 
-def test_row_089_a_body_without_a_length_and_without_an_end_is_none(app: Flask) -> None:
+def test_promise_072_a_body_without_a_length_and_without_an_end_is_none(app: Flask) -> None:
     body = Counted(1024**3)
 
     answer = post(app, "/data", b"", "text/plain", **{"wsgi.input": body, "CONTENT_LENGTH": None})
@@ -479,7 +483,7 @@ FILENAMES = [
 
 
 @pytest.mark.parametrize("filename", FILENAMES)
-def test_row_090_a_file_name_leads_nowhere(
+def test_promise_073_a_file_name_leads_nowhere(
     app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filename: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -494,7 +498,7 @@ def test_row_090_a_file_name_leads_nowhere(
         absent(mark, safe)
 
 
-def test_row_090_the_name_is_there_as_it_was_sent(app: Flask) -> None:
+def test_promise_073_the_name_is_there_as_it_was_sent(app: Flask) -> None:
     answer = post(app, "/form", part("a", b"x", "../../x") + b"--b--\r\n", MULTIPART)
 
     equal(json.loads(answer.body)["files"], ["../../x"])
@@ -521,7 +525,7 @@ QUERIES = [
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_row_092_any_query_string_can_be_read(app: Flask, query: str) -> None:
+def test_promise_074_any_query_string_can_be_read(app: Flask, query: str) -> None:
     @app.route("/args")
     def args() -> dict[str, Any]:
         return {"args": request.args, "values": request.values.to_dict(), "url": request.url, "full": request.full_path}
@@ -529,7 +533,7 @@ def test_row_092_any_query_string_can_be_read(app: Flask, query: str) -> None:
     equal(call(app, "/args", QUERY_STRING=query).status, 200)
 
 
-def test_row_092_bytes_that_are_no_text_are_replaced(app: Flask) -> None:
+def test_promise_074_bytes_that_are_no_text_are_replaced(app: Flask) -> None:
     app.add_url_rule("/args", "args", lambda: request.args.to_dict())
 
     equal(json.loads(call(app, "/args", QUERY_STRING="a=%ff&b=%00").body), {"a": "%FF", "b": "\0"})
@@ -545,7 +549,7 @@ LONG_QUERIES: dict[str, Callable[[int], str]] = {
 
 
 @pytest.mark.parametrize("query", LONG_QUERIES.values(), ids=LONG_QUERIES)
-def test_row_092_a_long_query_string_costs_its_length(app: Flask, query: Callable[[int], str]) -> None:
+def test_promise_074_a_long_query_string_costs_its_length(app: Flask, query: Callable[[int], str]) -> None:
     app.add_url_rule("/args", "args", lambda: str(len(request.args)))
 
     def prepare(length: int) -> Callable[[], object]:
@@ -583,7 +587,7 @@ class Endless(io.RawIOBase):
         ("/json", "application/json", "max_json_size", 2 * 1024 * 1024),
     ],
 )
-def test_row_083_what_is_decoded_whole_has_a_limit_of_its_own(
+def test_promise_067_what_is_decoded_whole_has_a_limit_of_its_own(
     app: Flask, path: str, content_type: str, setting: str, limit: int, terminated: bool
 ) -> None:
     def answer(size: int) -> Answer:
@@ -609,7 +613,7 @@ def test_row_083_what_is_decoded_whole_has_a_limit_of_its_own(
     [("/form", FORM, 500_000), ("/json", "application/json", 2 * 1024 * 1024)],
 )
 @pytest.mark.parametrize("most", [None, 16 * 1024 * 1024])
-def test_row_083_it_is_counted_while_it_is_read(
+def test_promise_067_it_is_counted_while_it_is_read(
     app: Flask, path: str, content_type: str, limit: int, most: int | None
 ) -> None:
     app.max_content_length = most
@@ -623,7 +627,9 @@ def test_row_083_it_is_counted_while_it_is_read(
 @pytest.mark.parametrize("silent", [True, False])
 @pytest.mark.parametrize("cache", [True, False])
 @pytest.mark.parametrize("before", ["nothing", "data", "stream"])
-def test_row_083_json_that_is_too_large_is_no_broken_json(app: Flask, silent: bool, cache: bool, before: str) -> None:
+def test_promise_067_json_that_is_too_large_is_no_broken_json(
+    app: Flask, silent: bool, cache: bool, before: str
+) -> None:
     app.max_json_size = 1000
 
     @app.route("/", methods=["POST"])
@@ -641,7 +647,7 @@ def test_row_083_json_that_is_too_large_is_no_broken_json(app: Flask, silent: bo
 
 @pytest.mark.parametrize("piece", [b"[],", b"{},", b"[" * 50 + b"]" * 50 + b",", b'{"":{}},'])
 @pytest.mark.parametrize("chunked", [True, False])
-def test_row_083_json_has_so_many_lists_and_objects(app: Flask, piece: bytes, chunked: bool) -> None:
+def test_promise_067_json_has_so_many_lists_and_objects(app: Flask, piece: bytes, chunked: bool) -> None:
     """A list of two bytes becomes one of ninety."""
     whole = b"[" + piece * (2_000_000 // len(piece)) + b"0]"
     few = b"[" + piece * (400_000 // len(piece)) + b"0]"
@@ -663,7 +669,7 @@ COSTLY: dict[str, tuple[str, str, Callable[[int], bytes]]] = {
 
 
 @pytest.mark.parametrize("kind", COSTLY)
-def test_row_083_one_request_at_its_limit_takes_less_than_64_megabytes(app: Flask, kind: str) -> None:
+def test_promise_067_one_request_at_its_limit_takes_less_than_64_megabytes(app: Flask, kind: str) -> None:
     path, content_type, make = COSTLY[kind]
     body = make(500_000 if path == "/form" else 2 * 1024 * 1024)
     tracemalloc.start()
@@ -719,7 +725,7 @@ LONG_HEADERS = {
 
 @pytest.mark.parametrize("cut", [None, 1000, 8191])
 @pytest.mark.parametrize("kind", LONG_HEADERS)
-def test_row_085_the_headers_of_a_part_have_a_limit(app: Flask, kind: str, cut: int | None) -> None:
+def test_promise_069_the_headers_of_a_part_have_a_limit(app: Flask, kind: str, cut: int | None) -> None:
     headers = LONG_HEADERS[kind]
 
     equal(sent_form(app, part_with(headers), cut=cut).status, 413)
@@ -728,7 +734,7 @@ def test_row_085_the_headers_of_a_part_have_a_limit(app: Flask, kind: str, cut: 
 
 
 @pytest.mark.parametrize("cut", [None, 1000, 8191])
-def test_row_085_what_only_looks_like_headers_has_none(app: Flask, cut: int | None) -> None:
+def test_promise_069_what_only_looks_like_headers_has_none(app: Flask, cut: int | None) -> None:
     content = b"--bc\r\n" + b"a" * 20_000 + b"\r\n--b c\r\n" + b"a:\r" * 20_000 + b"\n --b\r\n" + b"a" * 20_000
 
     answer = sent_form(app, part_with(b"X-A: " + b"a" * 15_000 + b"\r\n", content), part_with(b""), cut=cut)
@@ -737,7 +743,7 @@ def test_row_085_what_only_looks_like_headers_has_none(app: Flask, cut: int | No
     present('"fields":2', answer.text)
 
 
-def test_row_085_all_headers_together_have_the_limit_of_a_field(app: Flask) -> None:
+def test_promise_069_all_headers_together_have_the_limit_of_a_field(app: Flask) -> None:
     header = b"X-A: " + b"a" * 9_900 + b"\r\n"
 
     equal(sent_form(app, *[part_with(header)] * 49).status, 200)
@@ -748,7 +754,7 @@ def test_row_085_all_headers_together_have_the_limit_of_a_field(app: Flask) -> N
 
 @pytest.mark.parametrize("limit", [None, LIMIT])
 @pytest.mark.parametrize("path", ["/form", "/json", "/data", "/stream", "/lines"])
-def test_row_088_a_client_that_leaves_is_a_quiet_400_with_any_limit(
+def test_promise_071_a_client_that_leaves_is_a_quiet_400_with_any_limit(
     app: Flask, path: str, limit: int | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Left(io.RawIOBase):
@@ -771,7 +777,7 @@ def test_row_088_a_client_that_leaves_is_a_quiet_400_with_any_limit(
 
 
 @pytest.mark.parametrize(("length", "status"), [(70, 200), (71, 400), (64_000, 400)])
-def test_row_085_a_boundary_has_so_many_characters_and_no_more(app: Flask, length: int, status: int) -> None:
+def test_promise_069_a_boundary_has_so_many_characters_and_no_more(app: Flask, length: int, status: int) -> None:
     boundary = "b" * length
     body = f'--{boundary}\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--{boundary}--\r\n'.encode()
 

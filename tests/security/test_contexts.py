@@ -111,7 +111,7 @@ def ended(teardowns: Teardowns, error: type[BaseException] | None) -> None:
 
 
 @pytest.mark.parametrize("debug", [True, False])
-def test_row_116_a_view_that_raises_leaves_no_context(app: Flask, teardowns: Teardowns, debug: bool) -> None:
+def test_promise_097_a_view_that_raises_leaves_no_context(app: Flask, teardowns: Teardowns, debug: bool) -> None:
     app.debug = debug
 
     if debug:
@@ -153,7 +153,7 @@ FAULTS: dict[str, Callable[[Flask], object]] = {
 
 
 @pytest.mark.parametrize("break_it", FAULTS.values(), ids=FAULTS)
-def test_row_117_whatever_raises_the_request_ends_once(
+def test_promise_098_whatever_raises_the_request_ends_once(
     app: Flask, teardowns: Teardowns, break_it: Callable[[Flask], object]
 ) -> None:
     break_it(app)
@@ -175,7 +175,7 @@ def test_row_117_whatever_raises_the_request_ends_once(
     unbound()
 
 
-def test_row_117_a_request_without_a_fault_ends_with_none(app: Flask, teardowns: Teardowns) -> None:
+def test_promise_098_a_request_without_a_fault_ends_with_none(app: Flask, teardowns: Teardowns) -> None:
     equal(call(app, "/").status, 200)
     ended(teardowns, None)
     teardowns.clear()
@@ -183,7 +183,7 @@ def test_row_117_a_request_without_a_fault_ends_with_none(app: Flask, teardowns:
     ended(teardowns, None)
 
 
-def test_row_117_an_error_that_was_answered_is_none(app: Flask, teardowns: Teardowns) -> None:
+def test_promise_098_an_error_that_was_answered_is_none(app: Flask, teardowns: Teardowns) -> None:
     app.errorhandler(Fault)(lambda: "answered")
 
     equal(call(app, "/fault").text, "answered")
@@ -191,7 +191,7 @@ def test_row_117_an_error_that_was_answered_is_none(app: Flask, teardowns: Teard
     ended(teardowns, None)
 
 
-def test_row_117_a_request_that_is_torn_down_early_ends_once(app: Flask, teardowns: Teardowns) -> None:
+def test_promise_098_a_request_that_is_torn_down_early_ends_once(app: Flask, teardowns: Teardowns) -> None:
     with app.test_request_context("/") as context:
         context.teardown(Fault())
         context.teardown()
@@ -205,7 +205,7 @@ STOPS: dict[str, type[BaseException]] = {
 
 
 @pytest.mark.parametrize("stop", STOPS.values(), ids=STOPS)
-def test_row_117_what_is_no_error_ends_the_request_and_goes_on_its_way(
+def test_promise_098_what_is_no_error_ends_the_request_and_goes_on_its_way(
     app: Flask, teardowns: Teardowns, stop: type[BaseException]
 ) -> None:
     app.add_url_rule("/stop", "stop", lambda: stopped(stop))
@@ -229,7 +229,7 @@ UNSENT: dict[str, Callable[[Flask, Body], object]] = {
 
 
 @pytest.mark.parametrize("break_it", UNSENT.values(), ids=UNSENT)
-def test_row_117_a_response_that_is_not_sent_is_closed(
+def test_promise_098_a_response_that_is_not_sent_is_closed(
     app: Flask, teardowns: Teardowns, break_it: Callable[[Flask, Body], object]
 ) -> None:
     body = Body()
@@ -281,7 +281,7 @@ def streaming(app: Flask, body: Any) -> Any:
     return app(environ_of("/stream"), lambda *head: lambda data: None)
 
 
-def test_row_119_a_stream_ends_the_request_when_it_ends(app: Flask, teardowns: Teardowns) -> None:
+def test_promise_099_a_stream_ends_the_request_when_it_ends(app: Flask, teardowns: Teardowns) -> None:
     body = Body(3)
     sent = streaming(app, body)
     equal(teardowns, [])
@@ -295,7 +295,7 @@ def test_row_119_a_stream_ends_the_request_when_it_ends(app: Flask, teardowns: T
     equal((body.paths, body.closed), ({"/stream"}, 1))
 
 
-def test_row_119_everything_of_the_request_is_there_in_the_stream(app: Flask, teardowns: Teardowns) -> None:
+def test_promise_099_everything_of_the_request_is_there_in_the_stream(app: Flask, teardowns: Teardowns) -> None:
     @app.route("/all/<name>")
     def everything(name: str) -> Any:
         g.name = name
@@ -313,7 +313,7 @@ def test_row_119_everything_of_the_request_is_there_in_the_stream(app: Flask, te
 
 
 @pytest.mark.parametrize("read", [0, 1, 4])
-def test_row_120_a_client_that_leaves_ends_the_request_at_once(app: Flask, teardowns: Teardowns, read: int) -> None:
+def test_promise_100_a_client_that_leaves_ends_the_request_at_once(app: Flask, teardowns: Teardowns, read: int) -> None:
     body = Body()
     sent = streaming(app, body)
     for _ in range(read):
@@ -328,7 +328,7 @@ def test_row_120_a_client_that_leaves_ends_the_request_at_once(app: Flask, teard
 
 
 @pytest.mark.parametrize("breaks_at", [0, 1, 2])
-def test_row_121_a_stream_that_breaks_is_closed_and_its_error_told(
+def test_promise_101_a_stream_that_breaks_is_closed_and_its_error_told(
     app: Flask, teardowns: Teardowns, breaks_at: int
 ) -> None:
     body = Body(breaks_at=breaks_at)
@@ -342,7 +342,7 @@ def test_row_121_a_stream_that_breaks_is_closed_and_its_error_told(
     equal((body.sent, body.closed), (breaks_at, 1))
 
 
-def test_row_121_a_close_that_raises_is_told_too(app: Flask, teardowns: Teardowns) -> None:
+def test_promise_101_a_close_that_raises_is_told_too(app: Flask, teardowns: Teardowns) -> None:
     class Stuck(Body):
         def close(self) -> None:
             raise Fault
@@ -356,7 +356,7 @@ def test_row_121_a_close_that_raises_is_told_too(app: Flask, teardowns: Teardown
     ended(teardowns, Fault)
 
 
-def test_row_121_nor_does_one_that_raises_spoil_what_was_sent(
+def test_promise_101_nor_does_one_that_raises_spoil_what_was_sent(
     app: Flask, teardowns: Teardowns, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Stuck(Body):
@@ -374,7 +374,7 @@ def test_row_121_nor_does_one_that_raises_spoil_what_was_sent(
 
 @pytest.mark.parametrize("stop", STOPS.values(), ids=STOPS)
 @pytest.mark.parametrize("closes", [True, False])
-def test_row_121_what_is_no_error_goes_on_its_way_whatever_close_does(
+def test_promise_101_what_is_no_error_goes_on_its_way_whatever_close_does(
     app: Flask, teardowns: Teardowns, stop: type[BaseException], closes: bool
 ) -> None:
     class Stopped(Body):
@@ -397,7 +397,7 @@ def test_row_121_what_is_no_error_goes_on_its_way_whatever_close_does(
     equal(body.closed, 1)
 
 
-def test_row_121_a_body_that_is_none_is_closed_and_its_error_told(app: Flask, teardowns: Teardowns) -> None:
+def test_promise_101_a_body_that_is_none_is_closed_and_its_error_told(app: Flask, teardowns: Teardowns) -> None:
     class Broken(Body):
         def __iter__(self) -> Iterator[bytes]:
             raise Fault
@@ -414,7 +414,7 @@ def test_row_121_a_body_that_is_none_is_closed_and_its_error_told(app: Flask, te
     equal(body.closed, 1)
 
 
-def test_row_121_a_generator_is_finished_in_its_request(app: Flask, teardowns: Teardowns) -> None:
+def test_promise_101_a_generator_is_finished_in_its_request(app: Flask, teardowns: Teardowns) -> None:
     finished: list[str] = []
 
     def generate() -> Iterator[bytes]:
@@ -433,7 +433,7 @@ def test_row_121_a_generator_is_finished_in_its_request(app: Flask, teardowns: T
 
 
 @pytest.mark.parametrize("read", [0, 2])
-def test_row_122_a_server_that_never_closes_spoils_no_other_request(
+def test_promise_102_a_server_that_never_closes_spoils_no_other_request(
     app: Flask, teardowns: Teardowns, caplog: pytest.LogCaptureFixture, read: int
 ) -> None:
     app.before_request(lambda: setattr(g, "before", request.path))
@@ -450,7 +450,7 @@ def test_row_122_a_server_that_never_closes_spoils_no_other_request(
     unbound()
 
 
-def test_row_122_what_cannot_be_closed_then_is_told_to_the_log(
+def test_promise_102_what_cannot_be_closed_then_is_told_to_the_log(
     app: Flask, teardowns: Teardowns, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Stuck(Body):
@@ -465,7 +465,7 @@ def test_row_122_what_cannot_be_closed_then_is_told_to_the_log(
     equal([record.exc_info[0] for record in caplog.records if record.exc_info], [Fault])
 
 
-def test_row_122_a_close_in_the_middle_of_a_step_is_refused_and_the_request_ends_all_the_same(
+def test_promise_102_a_close_in_the_middle_of_a_step_is_refused_and_the_request_ends_all_the_same(
     app: Flask, teardowns: Teardowns
 ) -> None:
     class Waiting(Body):
@@ -494,7 +494,7 @@ def test_row_122_a_close_in_the_middle_of_a_step_is_refused_and_the_request_ends
     equal((body.paths, body.closed), ({"/stream"}, 1))
 
 
-def test_row_122_streams_of_several_requests_may_be_read_in_turns(app: Flask) -> None:
+def test_promise_102_streams_of_several_requests_may_be_read_in_turns(app: Flask) -> None:
     app.add_url_rule("/n/<int:n>", "numbers", lambda n: (f"{request.path}{g.setdefault('n', n)} " for _ in range(3)))
     bodies: list[Any] = [app(environ_of(f"/n/{n}"), lambda *head: lambda data: None) for n in range(3)]
 
@@ -506,7 +506,7 @@ def test_row_122_streams_of_several_requests_may_be_read_in_turns(app: Flask) ->
     unbound()
 
 
-def test_row_122_a_body_may_be_read_and_closed_in_other_threads(app: Flask, teardowns: Teardowns) -> None:
+def test_promise_102_a_body_may_be_read_and_closed_in_other_threads(app: Flask, teardowns: Teardowns) -> None:
     body = Body(4)
     sent = streaming(app, body)
     for _ in range(2):
@@ -549,7 +549,7 @@ class Unclosable:
 @pytest.mark.parametrize("path", [*KINDS, "missing", "slash", "post"])
 @pytest.mark.parametrize("handled", [True, False])
 @pytest.mark.parametrize("how", ["read", "closed", "dropped"])
-def test_row_125_nothing_of_a_request_waits_for_the_collector(path: str, handled: bool, how: str) -> None:
+def test_promise_105_nothing_of_a_request_waits_for_the_collector(path: str, handled: bool, how: str) -> None:
     app = Flask(__name__)
     app.secret_key = "secret"
     app.logger.disabled = True
@@ -632,7 +632,7 @@ def told(diary: Diary, requests: int) -> None:
     equal(diary.told(), expected)
 
 
-def test_row_124_greenlets_see_their_own_request() -> None:
+def test_promise_104_greenlets_see_their_own_request() -> None:
     gevent = pytest.importorskip("gevent")
     app = visited(lambda: gevent.sleep(0))
 
@@ -650,7 +650,7 @@ def test_row_124_greenlets_see_their_own_request() -> None:
 
 
 @pytest.mark.parametrize("visits", [3, pytest.param(10, marks=pytest.mark.thorough)])
-def test_row_125_threads_see_their_own_request_and_keep_nothing(visits: int) -> None:
+def test_promise_105_threads_see_their_own_request_and_keep_nothing(visits: int) -> None:
     app = visited(lambda: time.sleep(0))
     barrier = threading.Barrier(50, timeout=30)
     interval = sys.getswitchinterval()
@@ -703,7 +703,9 @@ def thread_of(work: Callable[[], object], inherit: bool) -> threading.Thread:
 
 @pytest.mark.parametrize("use", [*PROXIES.values(), *HELPERS.values()], ids=[*PROXIES, *HELPERS])
 @pytest.mark.parametrize("inherit", [True, False])
-def test_row_126_a_thread_of_a_view_s_own_has_no_request(app: Flask, use: Callable[[], object], inherit: bool) -> None:
+def test_promise_106_a_thread_of_a_view_s_own_has_no_request(
+    app: Flask, use: Callable[[], object], inherit: bool
+) -> None:
     @app.route("/thread")
     def spawn() -> str:
         told: list[str] = []
@@ -727,7 +729,7 @@ def test_row_126_a_thread_of_a_view_s_own_has_no_request(app: Flask, use: Callab
     present("needs a request" if use is HELPERS["url_for"] else "arguments", text)
 
 
-def test_row_126_nor_has_what_was_left_to_do_when_the_request_has_ended(app: Flask) -> None:
+def test_promise_106_nor_has_what_was_left_to_do_when_the_request_has_ended(app: Flask) -> None:
     kept: list[Context] = []
 
     @app.route("/keep")
@@ -779,7 +781,7 @@ print(app.test_client().get("/").text)
 
 
 @pytest.mark.parametrize("first", ["from gevent import monkey; monkey.patch_all()", ""], ids=["patched", "unpatched"])
-def test_row_126_nor_has_a_greenlet(first: str) -> None:
+def test_promise_106_nor_has_a_greenlet(first: str) -> None:
     pytest.importorskip("gevent")
 
     run = subprocess.run(
@@ -803,7 +805,7 @@ def test_row_126_nor_has_a_greenlet(first: str) -> None:
 # Contexts in each other
 
 
-def test_row_127_the_innermost_context_is_the_current_one() -> None:
+def test_promise_107_the_innermost_context_is_the_current_one() -> None:
     outer, inner = Flask("outer"), Flask("inner")
 
     with outer.test_request_context("/outer"):
@@ -817,7 +819,7 @@ def test_row_127_the_innermost_context_is_the_current_one() -> None:
     unbound()
 
 
-def test_row_127_contexts_are_left_in_the_reverse_order() -> None:
+def test_promise_107_contexts_are_left_in_the_reverse_order() -> None:
     outer, inner = Flask("outer").test_request_context("/outer"), Flask("inner").test_request_context("/inner")
     outer.__enter__()
     inner.__enter__()
@@ -832,7 +834,7 @@ def test_row_127_contexts_are_left_in_the_reverse_order() -> None:
     unbound()
 
 
-def test_row_127_a_context_is_bound_once_at_a_time() -> None:
+def test_promise_107_a_context_is_bound_once_at_a_time() -> None:
     context = Flask("app").test_request_context("/")
 
     with context, pytest.raises(RuntimeError, match="bound"):
@@ -842,7 +844,9 @@ def test_row_127_a_context_is_bound_once_at_a_time() -> None:
 
 
 @pytest.mark.parametrize("read", [0, 1, 5])
-def test_row_127_a_stream_of_another_app_s_stream_ends_both_once(app: Flask, teardowns: Teardowns, read: int) -> None:
+def test_promise_107_a_stream_of_another_app_s_stream_ends_both_once(
+    app: Flask, teardowns: Teardowns, read: int
+) -> None:
     inner, body = Flask("inner"), Body(4)
     inner.teardown_request(lambda error: teardowns.append(("inner", current_app.package_name)))
     inner.add_url_rule("/", "index", lambda: Response(body))
@@ -862,7 +866,7 @@ def test_row_127_a_stream_of_another_app_s_stream_ends_both_once(app: Flask, tea
     unbound()
 
 
-def test_row_127_a_generator_does_not_keep_another_context_over_its_parts(app: Flask, teardowns: Teardowns) -> None:
+def test_promise_107_a_generator_does_not_keep_another_context_over_its_parts(app: Flask, teardowns: Teardowns) -> None:
     other = Flask("other")
     other.teardown_request(lambda error: teardowns.append(("other", type(error))))
 
@@ -882,7 +886,7 @@ def test_row_127_a_generator_does_not_keep_another_context_over_its_parts(app: F
     unbound()
 
 
-def test_row_127_apps_that_call_each_other_end_each_once() -> None:
+def test_promise_107_apps_that_call_each_other_end_each_once() -> None:
     ended_apps: list[str] = []
     apps = {name: Flask(name) for name in ("a", "b", "c")}
     mounted = DispatcherMiddleware(None, {f"/{name}": app for name, app in apps.items()})
@@ -907,7 +911,7 @@ def test_row_127_apps_that_call_each_other_end_each_once() -> None:
 
 @pytest.mark.parametrize("stop", STOPS.values(), ids=STOPS)
 @pytest.mark.parametrize("path", ["/", "/stream"])
-def test_row_130_what_is_no_error_keeps_no_teardown_function_from_its_turn(
+def test_promise_110_what_is_no_error_keeps_no_teardown_function_from_its_turn(
     app: Flask, teardowns: Teardowns, stop: type[BaseException], path: str
 ) -> None:
     app.teardown_request(lambda error: stopped(stop))
@@ -919,7 +923,7 @@ def test_row_130_what_is_no_error_keeps_no_teardown_function_from_its_turn(
     ended(teardowns, None)
 
 
-def test_row_130_nor_does_a_file_of_the_request_that_cannot_be_closed(
+def test_promise_110_nor_does_a_file_of_the_request_that_cannot_be_closed(
     app: Flask, teardowns: Teardowns, caplog: pytest.LogCaptureFixture
 ) -> None:
     app.before_request(lambda: setattr(request, "close", fault))
@@ -930,7 +934,7 @@ def test_row_130_nor_does_a_file_of_the_request_that_cannot_be_closed(
     equal([record.exc_info[0] for record in caplog.records if record.exc_info], [Fault])
 
 
-def test_row_130_a_teardown_function_that_raises_changes_nothing_else(
+def test_promise_110_a_teardown_function_that_raises_changes_nothing_else(
     app: Flask, teardowns: Teardowns, caplog: pytest.LogCaptureFixture
 ) -> None:
     app.teardown_request(fault)

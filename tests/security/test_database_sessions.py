@@ -184,7 +184,7 @@ def stored(engine: Engine) -> list[str]:
 
 
 @pytest.mark.parametrize("make", WAYS.values(), ids=list(WAYS))
-def test_row_128_each_request_of_many_in_threads_ends_its_own_session(
+def test_promise_108_each_request_of_many_in_threads_ends_its_own_session(
     engine: Engine, factory: sessionmaker[Session], alive: WeakSet[Session], make: Callable[..., Made]
 ) -> None:
     app, db_session = make(factory)
@@ -203,7 +203,7 @@ def test_row_128_each_request_of_many_in_threads_ends_its_own_session(
 
 
 @pytest.mark.parametrize("make", WAYS.values(), ids=list(WAYS))
-def test_row_128_it_is_removed_where_the_request_has_run(
+def test_promise_108_it_is_removed_where_the_request_has_run(
     factory: sessionmaker[Session], make: Callable[..., Made]
 ) -> None:
     app, db_session = make(factory)
@@ -219,7 +219,7 @@ def test_row_128_it_is_removed_where_the_request_has_run(
 
 
 @pytest.mark.parametrize("make", WAYS.values(), ids=list(WAYS))
-def test_row_128_steps_of_a_stream_in_other_threads_have_the_session_of_their_request(
+def test_promise_108_steps_of_a_stream_in_other_threads_have_the_session_of_their_request(
     factory: sessionmaker[Session], make: Callable[..., Made]
 ) -> None:
     app, db_session = make(factory)
@@ -242,7 +242,7 @@ def test_row_128_steps_of_a_stream_in_other_threads_have_the_session_of_their_re
 
 
 @pytest.mark.parametrize("make", WAYS.values(), ids=list(WAYS))
-def test_row_128_a_server_that_never_closes_leaves_the_next_request_clean(
+def test_promise_108_a_server_that_never_closes_leaves_the_next_request_clean(
     factory: sessionmaker[Session], make: Callable[..., Made]
 ) -> None:
     app, _ = make(factory)
@@ -255,7 +255,7 @@ def test_row_128_a_server_that_never_closes_leaves_the_next_request_clean(
 
 
 @pytest.mark.parametrize("make", WAYS.values(), ids=list(WAYS))
-def test_row_128_an_inner_request_ends_its_own_session_alone(
+def test_promise_108_an_inner_request_ends_its_own_session_alone(
     factory: sessionmaker[Session], make: Callable[..., Made]
 ) -> None:
     inner, db_session = make(factory)
@@ -273,7 +273,7 @@ def test_row_128_an_inner_request_ends_its_own_session_alone(
 
 
 @pytest.mark.parametrize("way", ["remove_session", "middleware"])
-def test_row_129_greenlets_of_one_thread_never_share_a_session(
+def test_promise_109_greenlets_of_one_thread_never_share_a_session(
     engine: Engine, factory: sessionmaker[Session], alive: WeakSet[Session], way: str
 ) -> None:
     gevent = pytest.importorskip("gevent")
@@ -299,7 +299,9 @@ def test_row_129_greenlets_of_one_thread_never_share_a_session(
 
 
 @pytest.mark.parametrize("way", ["remove_session", "middleware"])
-def test_row_129_what_would_be_shared_by_greenlets_answers_nothing(factory: sessionmaker[Session], way: str) -> None:
+def test_promise_109_what_would_be_shared_by_greenlets_answers_nothing(
+    factory: sessionmaker[Session], way: str
+) -> None:
     gevent = pytest.importorskip("gevent")
     app, _ = WAYS[f"{way}, of the thread"](factory)
 
@@ -317,7 +319,9 @@ def test_row_129_what_would_be_shared_by_greenlets_answers_nothing(factory: sess
     check("request_scoped_session" in text, text)
 
 
-def test_row_129_a_greenlet_that_a_view_has_started_does_not_get_its_session(factory: sessionmaker[Session]) -> None:
+def test_promise_109_a_greenlet_that_a_view_has_started_does_not_get_its_session(
+    factory: sessionmaker[Session],
+) -> None:
     gevent = pytest.importorskip("gevent")
     db_session = request_scoped_session(factory)
     app = Flask("app")
@@ -336,7 +340,7 @@ def test_row_129_a_greenlet_that_a_view_has_started_does_not_get_its_session(fac
 
 @pytest.mark.parametrize("make", WAYS.values(), ids=list(WAYS))
 @pytest.mark.parametrize("path", ["/view/1", "/stream/1"])
-def test_row_130_a_remove_that_raises_is_logged_and_changes_nothing_else(
+def test_promise_110_a_remove_that_raises_is_logged_and_changes_nothing_else(
     factory: sessionmaker[Session],
     caplog: pytest.LogCaptureFixture,
     make: Callable[..., Made],
@@ -363,7 +367,7 @@ def test_row_130_a_remove_that_raises_is_logged_and_changes_nothing_else(
 
 
 @pytest.mark.parametrize("make", WAYS.values(), ids=list(WAYS))
-def test_row_130_nor_does_a_database_that_is_gone(
+def test_promise_110_nor_does_a_database_that_is_gone(
     engine: Engine, factory: sessionmaker[Session], caplog: pytest.LogCaptureFixture, make: Callable[..., Made]
 ) -> None:
     app, _ = make(factory)

@@ -130,7 +130,7 @@ def requests(variable: str) -> Iterator[tuple[str, str, bytes]]:
 
 
 @pytest.mark.parametrize("variable", HEADERS)
-def test_row_076_a_header_costs_what_it_is_long(served: WSGIApplication, variable: str) -> None:
+def test_promise_060_a_header_costs_what_it_is_long(served: WSGIApplication, variable: str) -> None:
     def prepare(
         method: str, path: str, body: bytes, filled: Callable[[int], str]
     ) -> Callable[[int], Callable[[], object]]:

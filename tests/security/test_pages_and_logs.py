@@ -78,7 +78,7 @@ def written(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
     ],
 )
 @pytest.mark.parametrize("value", [SCRIPT, "\"'><b>", "&<>\"'"])
-def test_row_101_every_template_is_escaped(app: Flask, tmp_path: Path, name: str, value: str) -> None:
+def test_promise_083_every_template_is_escaped(app: Flask, tmp_path: Path, name: str, value: str) -> None:
     (tmp_path / "templates" / "sub").mkdir()
     (tmp_path / "templates" / name).write_text('<a title="{{ value }}">{{ value }}</a>')
     app.add_url_rule("/", "index", lambda: render_template(name, value=value))
@@ -115,7 +115,7 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("name", ["{{ 7*7 }}", "{{ config }}", "{% include 'fine.html' %}", "<b>{{ 7*7 }}"])
-def test_row_103_a_name_or_a_value_is_never_the_source_of_a_template(app: Flask, name: str) -> None:
+def test_promise_086_a_name_or_a_value_is_never_the_source_of_a_template(app: Flask, name: str) -> None:
     @app.before_request
     def say() -> None:
         flash(name)
@@ -132,12 +132,12 @@ def test_row_103_a_name_or_a_value_is_never_the_source_of_a_template(app: Flask,
     absent("49", named.text + said.text + refused.text)
 
 
-def test_row_103_and_the_helper_for_a_source_says_what_it_is() -> None:
+def test_promise_086_and_the_helper_for_a_source_says_what_it_is() -> None:
     present("never build *source* from what a client sent", render_template_string.__doc__ or "")
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
-def test_row_101_a_template_in_a_string_is_escaped(app: Flask, source: str) -> None:
+def test_promise_083_a_template_in_a_string_is_escaped(app: Flask, source: str) -> None:
     app.add_url_rule("/", "index", lambda: render_template_string(source, value=SCRIPT, markup=Markup("<b>")))
 
     answer = call(app, QUERY_STRING=f"q={SCRIPT}")
@@ -147,14 +147,14 @@ def test_row_101_a_template_in_a_string_is_escaped(app: Flask, source: str) -> N
     absent("</script", answer.text.lower())
 
 
-def test_row_101_a_context_processor_s_value_is_escaped(app: Flask) -> None:
+def test_promise_083_a_context_processor_s_value_is_escaped(app: Flask) -> None:
     app.context_processor(lambda: {"value": SCRIPT})
     app.add_url_rule("/", "index", lambda: render_template_string("{{ value }}"))
 
     equal(call(app).text, "&lt;script&gt;alert(1)&lt;/script&gt;")
 
 
-def test_row_101_options_that_say_nothing_of_it_do_not_turn_it_off(tmp_path: Path) -> None:
+def test_promise_083_options_that_say_nothing_of_it_do_not_turn_it_off(tmp_path: Path) -> None:
     class Trimmed(Flask):
         jinja_options = {**Flask.jinja_options, "trim_blocks": True}  # noqa: RUF012
 
@@ -165,7 +165,7 @@ def test_row_101_options_that_say_nothing_of_it_do_not_turn_it_off(tmp_path: Pat
 
 
 @pytest.mark.parametrize("options", [{}, {"trim_blocks": True}, {"line_comment_prefix": "##"}], ids=repr)
-def test_row_161_options_without_autoescape_leave_it_on(options: dict[str, Any]) -> None:
+def test_promise_084_options_without_autoescape_leave_it_on(options: dict[str, Any]) -> None:
     for app in (type("Own", (Flask,), {"jinja_options": options})("own"), Flask("assigned")):
         app.jinja_options = options
         app.add_url_rule("/", "index", lambda: render_template_string("{{ value }}", value=SCRIPT))
@@ -173,7 +173,7 @@ def test_row_161_options_without_autoescape_leave_it_on(options: dict[str, Any])
         absent("<script", call(app).text)
 
 
-def test_row_161_one_app_changes_no_other_s_options() -> None:
+def test_promise_084_one_app_changes_no_other_s_options() -> None:
     careless, other = Flask("careless"), Flask("other")
     careless.jinja_options["autoescape"] = False
     for app in (careless, other):
@@ -184,7 +184,7 @@ def test_row_161_one_app_changes_no_other_s_options() -> None:
 
 
 @pytest.mark.parametrize("kind", [HTTPException, Exception])
-def test_row_162_a_refusal_that_is_a_response_is_sent_whatever_handlers_there_are(kind: type[Exception]) -> None:
+def test_promise_082_a_refusal_that_is_a_response_is_sent_whatever_handlers_there_are(kind: type[Exception]) -> None:
     app = Flask("app")
     app.errorhandler(kind)(lambda error: ({"error": error.name}, error.code))
     app.add_url_rule("/", "index", lambda: abort(Response("members only", 403)))
@@ -210,7 +210,7 @@ def flashing(*flashed: str) -> str:
         "{{ get_flashed_messages() }}",
     ],
 )
-def test_row_102_a_flashed_message_is_escaped(app: Flask, source: str) -> None:
+def test_promise_085_a_flashed_message_is_escaped(app: Flask, source: str) -> None:
     app.add_url_rule("/flash", "flash", lambda: flashing(SCRIPT, SCRIPT))
     app.add_url_rule("/show", "show", lambda: render_template_string(source))
     cookie = (call(app, "/flash").value("Set-Cookie") or "").partition(";")[0]
@@ -221,7 +221,7 @@ def test_row_102_a_flashed_message_is_escaped(app: Flask, source: str) -> None:
     present("&lt;script&gt;", answer.text)
 
 
-def test_row_102_a_flashed_message_that_is_markup_stays_so(app: Flask) -> None:
+def test_promise_085_a_flashed_message_that_is_markup_stays_so(app: Flask) -> None:
     app.add_url_rule("/flash", "flash", lambda: flashing(Markup("<b>")))
     app.add_url_rule("/show", "show", lambda: render_template_string("{{ get_flashed_messages()[0] }}"))
     cookie = (call(app, "/flash").value("Set-Cookie") or "").partition(";")[0]
@@ -270,7 +270,7 @@ def reflects_nothing(answer: Answer) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "<B>", "OPTIONS", "X" * 1_000])
 @pytest.mark.parametrize("path", HOSTILE_PATHS)
-def test_row_104_error_pages_reflect_nothing_of_the_request(pages: Flask, path: str, method: str) -> None:
+def test_promise_087_error_pages_reflect_nothing_of_the_request(pages: Flask, path: str, method: str) -> None:
     answer = call(pages, wsgi(path), method, HTTP_REFERER=SCRIPT, HTTP_USER_AGENT=SCRIPT, QUERY_STRING=SCRIPT)
 
     if answer.status != 200:
@@ -284,7 +284,7 @@ def test_row_104_error_pages_reflect_nothing_of_the_request(pages: Flask, path: 
     "mounted", [lambda app: DispatcherMiddleware(None, {"/app": app}), lambda app: PrefixMiddleware(app, "/app")]
 )
 @pytest.mark.parametrize("path", [f"/{SCRIPT}", f"/app/{SCRIPT}", f"/app{SCRIPT}", "/appx<b>"])
-def test_row_104_nor_do_those_of_the_middleware(pages: Flask, mounted: Callable[[Any], Any], path: str) -> None:
+def test_promise_087_nor_do_those_of_the_middleware(pages: Flask, mounted: Callable[[Any], Any], path: str) -> None:
     answer = call(mounted(pages), path)
 
     equal(answer.status, 404)
@@ -294,7 +294,7 @@ def test_row_104_nor_do_those_of_the_middleware(pages: Flask, mounted: Callable[
 
 @pytest.mark.parametrize("debug", [True, False])
 @pytest.mark.parametrize("path", ["/text", "/key", "/bad"])
-def test_row_104_what_a_view_says_is_escaped(pages: Flask, path: str, debug: bool) -> None:
+def test_promise_087_what_a_view_says_is_escaped(pages: Flask, path: str, debug: bool) -> None:
     pages.debug = debug
 
     answer = call(pages, path, QUERY_STRING=f"q={SCRIPT}<b>")
@@ -336,21 +336,21 @@ def test_row_104_what_a_view_says_is_escaped(pages: Flask, path: str, debug: boo
         505,
     ],
 )
-def test_row_104_every_error_has_a_page_of_its_own_type(pages: Flask, code: int) -> None:
+def test_promise_087_every_error_has_a_page_of_its_own_type(pages: Flask, code: int) -> None:
     answer = call(pages, f"/abort/{code}", HTTP_REFERER=SCRIPT, QUERY_STRING=SCRIPT)
 
     equal(answer.status, code)
     reflects_nothing(answer)
 
 
-def test_row_104_a_redirect_s_page_is_escaped(pages: Flask) -> None:
+def test_promise_087_a_redirect_s_page_is_escaped(pages: Flask) -> None:
     answer = call(pages, "/redirect", QUERY_STRING='q="><script>alert(1)</script>')
 
     equal(answer.status, 302)
     reflects_nothing(answer)
 
 
-def test_row_104_the_405_names_the_methods_and_the_404_does_not(pages: Flask) -> None:
+def test_promise_087_the_405_names_the_methods_and_the_404_does_not(pages: Flask) -> None:
     equal(call(pages, "/only-get/x", "DELETE").value("Allow"), "GET, HEAD, OPTIONS")
     equal(call(pages, "/nothing", "DELETE").values("Allow"), [])
 
@@ -405,7 +405,7 @@ FAILURES: dict[str, Callable[[Flask, Exception], object]] = {
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_row_105_a_500_says_nothing_of_what_happened(
+def test_promise_088_a_500_says_nothing_of_what_happened(
     app: Flask, failure: Callable[[Flask, Exception], object], error: Exception
 ) -> None:
     plain = Flask(__name__)
@@ -419,7 +419,7 @@ def test_row_105_a_500_says_nothing_of_what_happened(
         absent(word, answer.text)
 
 
-def test_row_105_a_stream_that_breaks_shows_nothing_either(app: Flask) -> None:
+def test_promise_088_a_stream_that_breaks_shows_nothing_either(app: Flask) -> None:
     def stream() -> Iterator[str]:
         yield "begin"
         raise RuntimeError(PASSWORD)
@@ -460,7 +460,7 @@ def is_one_line(text: str, what: str) -> None:
 
 @pytest.mark.parametrize("mark", HOSTILE)
 @pytest.mark.parametrize("where", ["path", "method", "script_name", "host", "user_agent", "query", "user", "referer"])
-def test_row_106_a_line_of_the_error_log_is_one_line(
+def test_promise_089_a_line_of_the_error_log_is_one_line(
     app: Flask, written: Callable[[], str], where: str, mark: str
 ) -> None:
     app.add_url_rule("/<path:rest>", "view", raising(RuntimeError("fault")), methods=["GET", "POST"])
@@ -486,7 +486,7 @@ INVISIBLE = [
 
 
 @pytest.mark.parametrize("mark", INVISIBLE, ids=ascii)
-def test_row_171_what_cannot_be_seen_is_escaped(mark: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_promise_090_what_cannot_be_seen_is_escaped(mark: str, caplog: pytest.LogCaptureFixture) -> None:
     shown = ascii(mark)[1:-1]
     equal(escape_controls(f"a{mark}b"), f"a{shown}b")
     equal(readable(wsgi(f"/ü{mark}b")), f"/ü{shown}b")
@@ -495,12 +495,12 @@ def test_row_171_what_cannot_be_seen_is_escaped(mark: str, caplog: pytest.LogCap
     absent(mark, caplog.text)
 
 
-def test_row_171_what_can_be_seen_stays() -> None:
+def test_promise_090_what_can_be_seen_stays() -> None:
     text = "Zürich 東京 Ελλάδα שלום 😀 \\ 'a' %41"
     equal(escape_controls(text), text)
 
 
-def test_row_171_what_escapes_is_loaded_before_descriptors_run_out() -> None:
+def test_promise_090_what_escapes_is_loaded_before_descriptors_run_out() -> None:
     """A log line that reports a shortage of descriptors could not import it any more."""
     code = "import sys, flask_embed.environ; print('encodings.unicode_escape' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
@@ -508,7 +508,7 @@ def test_row_171_what_escapes_is_loaded_before_descriptors_run_out() -> None:
 
 
 @pytest.mark.parametrize("mark", HOSTILE)
-def test_row_106_also_where_the_body_is_streamed(app: Flask, written: Callable[[], str], mark: str) -> None:
+def test_promise_089_also_where_the_body_is_streamed(app: Flask, written: Callable[[], str], mark: str) -> None:
     app.add_url_rule("/<path:rest>", "view", lambda rest: iter(["a", "b"]))
 
     body: Any = app(environ_of(wsgi(f"/x{mark}")), lambda *head: lambda data: None)
@@ -518,14 +518,14 @@ def test_row_106_also_where_the_body_is_streamed(app: Flask, written: Callable[[
 
 
 @pytest.mark.parametrize("mark", HOSTILE)
-def test_row_106_the_log_of_the_middleware_is_one_line(written: Callable[[], str], mark: str) -> None:
+def test_promise_089_the_log_of_the_middleware_is_one_line(written: Callable[[], str], mark: str) -> None:
     call(PrefixMiddleware(lambda environ, start: [], "/app"), wsgi(f"/else{mark}"))
 
     check(written(), "nothing was logged")
     is_one_line(written(), "the log")
 
 
-def test_row_106_a_prefix_s_log_is_one_line_however_often(written: Callable[[], str]) -> None:
+def test_promise_089_a_prefix_s_log_is_one_line_however_often(written: Callable[[], str]) -> None:
     app = PrefixMiddleware(lambda environ, start: [], "/app")
     for number in range(100):
         call(app, f"/else/{number}")
@@ -536,7 +536,7 @@ def test_row_106_a_prefix_s_log_is_one_line_however_often(written: Callable[[], 
 @pytest.mark.parametrize(
     "fails", ["view", "before_request", "after_request", "teardown", "template", "stream", "404", "400"]
 )
-def test_row_107_what_is_secret_is_in_no_log(app: Flask, written: Callable[[], str], fails: str) -> None:
+def test_promise_091_what_is_secret_is_in_no_log(app: Flask, written: Callable[[], str], fails: str) -> None:
     if fails == "view":
         app.add_url_rule("/", "index", raising(RuntimeError("fault")))
     elif fails == "template":
@@ -576,7 +576,7 @@ def test_row_107_what_is_secret_is_in_no_log(app: Flask, written: Callable[[], s
 
 
 @pytest.mark.parametrize("path", ["/fine", "/missing", "/static/x"])
-def test_row_107_there_is_no_access_log(app: Flask, written: Callable[[], str], path: str) -> None:
+def test_promise_091_there_is_no_access_log(app: Flask, written: Callable[[], str], path: str) -> None:
     call(app, path, QUERY_STRING="token=x")
 
     equal(written(), "")
@@ -591,7 +591,7 @@ class Second(Exception):
 
 
 @pytest.mark.parametrize("registered", [500, First, Exception])
-def test_row_108_an_error_handler_that_raises_is_one_500(
+def test_promise_092_an_error_handler_that_raises_is_one_500(
     app: Flask, caplog: pytest.LogCaptureFixture, registered: Any
 ) -> None:
     teardowns: list[BaseException | None] = []
@@ -618,7 +618,7 @@ def test_row_108_an_error_handler_that_raises_is_one_500(
 
 
 @pytest.mark.parametrize("code", [404, 405, 400])
-def test_row_108_also_a_handler_of_another_error(app: Flask, caplog: pytest.LogCaptureFixture, code: int) -> None:
+def test_promise_092_also_a_handler_of_another_error(app: Flask, caplog: pytest.LogCaptureFixture, code: int) -> None:
     teardowns: list[BaseException | None] = []
     app.teardown_request(teardowns.append)
     app.errorhandler(code)(raising(Second()))
@@ -629,13 +629,13 @@ def test_row_108_also_a_handler_of_another_error(app: Flask, caplog: pytest.LogC
     equal([type(record.exc_info[1]) for record in caplog.records if record.exc_info], [Second])
 
 
-def test_row_108_a_handler_that_aborts_answers_with_that(app: Flask) -> None:
+def test_promise_092_a_handler_that_aborts_answers_with_that(app: Flask) -> None:
     app.errorhandler(404)(lambda: abort(410))
 
     one_of(call(app, "/missing").status, (410,))
 
 
-def test_row_108_handlers_that_abort_into_each_other_come_to_an_end(app: Flask) -> None:
+def test_promise_092_handlers_that_abort_into_each_other_come_to_an_end(app: Flask) -> None:
     app.errorhandler(404)(lambda: abort(410))
     app.errorhandler(410)(lambda: abort(404))
 
@@ -653,5 +653,5 @@ def test_row_108_handlers_that_abort_into_each_other_come_to_an_end(app: Flask) 
         ("/\u20ac", "/\\u20ac"),
     ],
 )
-def test_row_106_a_path_is_readable_in_a_log(value: str, shown: str) -> None:
+def test_promise_089_a_path_is_readable_in_a_log(value: str, shown: str) -> None:
     equal(readable(value), shown)

@@ -1,4 +1,4 @@
-"""Each promise has its test."""
+"""Each promise has a test, and each number in the name of a test is one of a promise."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tests.wire import CASES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HERE = Path(__file__).parent
-_ROWS = re.compile(r"test_row((?:_\d{3})+)_")
+TESTS = Path(__file__).parents[1]
+_NUMBERS = re.compile(r"test_promise((?:_\d{3})+)_")
 
 
 def numbers() -> Iterator[int]:
-    """The numbers that tests of this folder carry in their names, and streams of bytes in their keys."""
-    for file in HERE.glob("test_*.py"):
+    """The numbers that tests carry in their names, and streams of bytes in their keys."""
+    for file in [*TESTS.glob("security/test_*.py"), *TESTS.glob("runners/security/test_*.py")]:
         for node in ast.walk(ast.parse(file.read_bytes())):
-            if isinstance(node, ast.FunctionDef) and (match := _ROWS.match(node.name)):
+            if isinstance(node, ast.FunctionDef) and (match := _NUMBERS.match(node.name)):
                 yield from map(int, match[1].split("_")[1:])
-    yield from (int(case.keys["row"]) for case in CASES if "row" in case.keys)
+    yield from (int(case.keys["promise"]) for case in CASES if "promise" in case.keys)
 
 
 def test_each_promise_has_a_test() -> None:

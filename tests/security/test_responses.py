@@ -110,7 +110,7 @@ WAYS: dict[str, Callable[[Any, Any], Any]] = {
         "\nevil",
     ],
 )
-def test_row_093_a_control_character_in_a_header_value_is_an_error(
+def test_promise_075_a_control_character_in_a_header_value_is_an_error(
     app: Flask, way: Callable[[Any, Any], Any], value: str
 ) -> None:
     is_an_error(app, lambda: way("X-Name", value))
@@ -118,7 +118,9 @@ def test_row_093_a_control_character_in_a_header_value_is_an_error(
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize("name", ["Content-Type", "Location", "Set-Cookie", "Content-Length", "Vary"])
-def test_row_093_also_in_those_that_the_framework_knows(app: Flask, way: Callable[[Any, Any], Any], name: str) -> None:
+def test_promise_075_also_in_those_that_the_framework_knows(
+    app: Flask, way: Callable[[Any, Any], Any], name: str
+) -> None:
     answer = answer_to(app, lambda: way(name, "a\r\nX-Evil: 1"))
 
     equal(answer.status, 500)
@@ -146,7 +148,7 @@ SHORTCUTS: dict[str, Callable[[str], Any]] = {
         "text/€vil",
     ],
 )
-def test_row_093_a_content_type_is_a_header_too(app: Flask, way: Callable[[str], Any], value: str) -> None:
+def test_promise_075_a_content_type_is_a_header_too(app: Flask, way: Callable[[str], Any], value: str) -> None:
     is_an_error(app, lambda: way(value))
 
 
@@ -164,7 +166,7 @@ def test_row_093_a_content_type_is_a_header_too(app: Flask, way: Callable[[str],
         "etag",
     ],
 )
-def test_row_093_an_attribute_is_a_header_too(app: Flask, attribute: str) -> None:
+def test_promise_075_an_attribute_is_a_header_too(app: Flask, attribute: str) -> None:
     def view() -> Any:
         response = make_response("x")
         if attribute == "etag":
@@ -179,7 +181,7 @@ def test_row_093_an_attribute_is_a_header_too(app: Flask, attribute: str) -> Non
     absent("x-evil: 1\r\n", answer.head.lower())
 
 
-def test_row_093_an_after_request_function_is_no_way_around(app: Flask) -> None:
+def test_promise_075_an_after_request_function_is_no_way_around(app: Flask) -> None:
     @app.after_request
     def add(response: Any) -> Any:
         if response.data == b"x":
@@ -218,14 +220,14 @@ NAMES = [
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize("name", NAMES)
-def test_row_094_a_header_name_that_is_no_token_is_an_error(
+def test_promise_076_a_header_name_that_is_no_token_is_an_error(
     app: Flask, way: Callable[[Any, Any], Any], name: str
 ) -> None:
     is_an_error(app, lambda: way(name, "1"))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_row_094_an_after_request_function_is_no_way_around(app: Flask, name: str) -> None:
+def test_promise_076_an_after_request_function_is_no_way_around(app: Flask, name: str) -> None:
     @app.after_request
     def add(response: Any) -> Any:
         if response.data == b"x":
@@ -272,33 +274,33 @@ def _with_status(status: Any) -> Any:
         "\u0662\u0660\u0660 evil",
     ],
 )
-def test_row_095_a_status_that_is_no_status_line_is_an_error(
+def test_promise_077_a_status_that_is_no_status_line_is_an_error(
     app: Flask, way: Callable[[Any], Any], status: str
 ) -> None:
     is_an_error(app, lambda: way(status))
 
 
 @pytest.mark.parametrize("status", [0, -1, 20, 1000, 99])
-def test_row_095_a_number_that_is_no_status_is_an_error(app: Flask, status: int) -> None:
+def test_promise_077_a_number_that_is_no_status_is_an_error(app: Flask, status: int) -> None:
     is_an_error(app, lambda: ("x", status))
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize("value", ["€vil", "\u2028evil", "\ud800evil", "\U0001f600evil", "evil\u010a"])
-def test_row_096_a_header_value_outside_of_latin_1_is_an_error_of_that_request(
+def test_promise_078_a_header_value_outside_of_latin_1_is_an_error_of_that_request(
     app: Flask, way: Callable[[Any, Any], Any], value: str
 ) -> None:
     is_an_error(app, lambda: way("X-Name", value))
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_row_096_one_of_latin_1_is_sent(app: Flask, way: Callable[[Any, Any], Any]) -> None:
+def test_promise_078_one_of_latin_1_is_sent(app: Flask, way: Callable[[Any, Any], Any]) -> None:
     equal(answer_to(app, lambda: way("X-Name", "é\ttab")).value("X-Name"), "é\ttab")
 
 
 @pytest.mark.parametrize("name", ["Location", "Content-Location"])
 @pytest.mark.parametrize(("value", "sent"), [("/ü", "/%C3%BC"), ("/€", "/%E2%82%AC"), ("/\u010a", "/%C4%8A")])
-def test_row_096_a_location_outside_of_ascii_is_encoded(app: Flask, name: str, value: str, sent: str) -> None:
+def test_promise_078_a_location_outside_of_ascii_is_encoded(app: Flask, name: str, value: str, sent: str) -> None:
     answer = answer_to(app, lambda: ("x", {name: value}))
 
     equal((answer.status, answer.value(name)), (200, sent))
@@ -334,7 +336,7 @@ class NoResponse:
     ],
     ids=steady_id,
 )
-def test_row_098_a_value_that_is_no_response_is_an_error_that_names_the_endpoint(
+def test_promise_080_a_value_that_is_no_response_is_an_error_that_names_the_endpoint(
     app: Flask, value: Any, debug: bool
 ) -> None:
     errors: list[BaseException | None] = []
@@ -353,7 +355,7 @@ def test_row_098_a_value_that_is_no_response_is_an_error_that_names_the_endpoint
         present("the_endpoint", str(errors[0]))
 
 
-def test_row_098_nor_does_an_error_handler_or_a_hook_return_such(app: Flask) -> None:
+def test_promise_080_nor_does_an_error_handler_or_a_hook_return_such(app: Flask) -> None:
     app.errorhandler(404)(lambda error: 404)
 
     equal(call(app, "/missing").status, 500)
@@ -362,7 +364,7 @@ def test_row_098_nor_does_an_error_handler_or_a_hook_return_such(app: Flask) -> 
     equal(call(app, "/fine").status, 500)
 
 
-def test_row_098_nor_does_an_after_request_function(app: Flask) -> None:
+def test_promise_080_nor_does_an_after_request_function(app: Flask) -> None:
     app.after_request(lambda response: None)
 
     equal(call(app, "/fine").status, 500)
@@ -402,7 +404,7 @@ def run(app: Flask, body: Callable[[], Any], status: int, method: str) -> Answer
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 @pytest.mark.parametrize("status", [200, 404, 500])
-def test_row_099_head_is_get_without_the_body(app: Flask, body: Callable[[], Any], status: int) -> None:
+def test_promise_081_head_is_get_without_the_body(app: Flask, body: Callable[[], Any], status: int) -> None:
     get = run(app, body, status, "GET")
     head = call(app, "/body", "HEAD")
 
@@ -415,7 +417,7 @@ def test_row_099_head_is_get_without_the_body(app: Flask, body: Callable[[], Any
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 @pytest.mark.parametrize("status", [204, 304])
-def test_row_099_a_status_without_a_body_has_none(
+def test_promise_081_a_status_without_a_body_has_none(
     app: Flask, body: Callable[[], Any], status: int, method: str
 ) -> None:
     answer = run(app, body, status, method)
@@ -425,7 +427,7 @@ def test_row_099_a_status_without_a_body_has_none(
 
 
 @pytest.mark.parametrize("status", [204, 304, "204 No Content", "304 Not Modified", "204 text"])
-def test_row_099_also_if_the_view_says_otherwise(app: Flask, status: Any) -> None:
+def test_promise_081_also_if_the_view_says_otherwise(app: Flask, status: Any) -> None:
     answer = answer_to(app, lambda: ("some body", status, {"Content-Length": "9"}))
 
     equal((answer.body, answer.values("Content-Length")), (b"", []))
@@ -446,7 +448,7 @@ class Closing:
 
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
 @pytest.mark.parametrize("status", [200, 204, 304])
-def test_row_099_a_body_that_is_not_sent_is_closed(app: Flask, status: int, method: str) -> None:
+def test_promise_081_a_body_that_is_not_sent_is_closed(app: Flask, status: int, method: str) -> None:
     closed: list[str] = []
 
     def view() -> Any:
@@ -460,7 +462,7 @@ def test_row_099_a_body_that_is_not_sent_is_closed(app: Flask, status: int, meth
 
 
 @pytest.mark.parametrize("headers", [{"X-Name": "\x01"}, {"X Name": "1"}])
-def test_row_099_a_response_that_cannot_be_sent_is_closed(app: Flask, headers: dict[str, str]) -> None:
+def test_promise_081_a_response_that_cannot_be_sent_is_closed(app: Flask, headers: dict[str, str]) -> None:
     closed: list[str] = []
 
     def view() -> Any:

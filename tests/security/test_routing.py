@@ -71,19 +71,19 @@ def app_with(*rules: str) -> Flask:
 @pytest.mark.parametrize(
     "rule", ["/<int:n>", "/<int:n>/x", "/a<int:n>b", "/<int(min=0, max=10):n>", "/<int(fixed_digits=3):n>"]
 )
-def test_row_110_an_int_is_ascii_digits_alone(rule: str, segment: str) -> None:
+def test_promise_093_an_int_is_ascii_digits_alone(rule: str, segment: str) -> None:
     path = rule.replace(re.findall("<.*>", rule)[0], segment)
 
     one_of(call(app_with(rule), wsgi(path)).status, (400, 404) if set(segment) & set("\0\r\n") else (404,))
 
 
 @pytest.mark.parametrize("segment", ["9" * 4_000, "0" * 4_000, "007", "0", "18446744073709551616"])
-def test_row_110_digits_are_an_int(segment: str) -> None:
+def test_promise_093_digits_are_an_int(segment: str) -> None:
     equal(call(app_with("/<int:n>"), f"/{segment}").text, repr([("n", int(segment))]))
 
 
 @pytest.mark.parametrize("segment", ["-", "-٣", "--1", "+1", "1", "-1", "- 1", "-9" + "9" * 5_000])
-def test_row_110_a_signed_int_may_have_a_minus(segment: str) -> None:
+def test_promise_093_a_signed_int_may_have_a_minus(segment: str) -> None:
     answer = call(app_with("/<int(signed=True):n>"), wsgi(f"/{segment}"))
 
     equal(answer.status, 200 if re.fullmatch(r"-?[0-9]{1,4000}", segment) else 404)
@@ -114,7 +114,7 @@ def test_row_110_a_signed_int_may_have_a_minus(segment: str) -> None:
         "",
     ],
 )
-def test_row_110_a_float_is_ascii_digits_and_a_dot(segment: str) -> None:
+def test_promise_093_a_float_is_ascii_digits_and_a_dot(segment: str) -> None:
     one_of(call(app_with("/<float:n>"), wsgi(f"/{segment}")).status, (400, 404) if "\n" in segment else (404,))
 
 
@@ -131,12 +131,12 @@ def test_row_110_a_float_is_ascii_digits_and_a_dot(segment: str) -> None:
         "1234567٣-1234-1234-1234-123456789012",
     ],
 )
-def test_row_110_a_uuid_has_one_form(segment: str) -> None:
+def test_promise_093_a_uuid_has_one_form(segment: str) -> None:
     one_of(call(app_with("/<uuid:n>"), wsgi(f"/{segment}")).status, (400, 404) if "\n" in segment else (404,))
 
 
 @pytest.mark.parametrize("segment", ["about\n", "about ", "About", "abouthelp", "", "a", "help\0"])
-def test_row_110_any_takes_what_it_lists(segment: str) -> None:
+def test_promise_093_any_takes_what_it_lists(segment: str) -> None:
     one_of(call(app_with("/<any(about, help):n>"), wsgi(f"/{segment}")).status, (400, 404))
 
 
@@ -175,7 +175,7 @@ TEXTS: dict[str, Callable[[int], str]] = {
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_row_112_our_converters_cost_the_length_of_the_path(rule: str) -> None:
+def test_promise_094_our_converters_cost_the_length_of_the_path(rule: str) -> None:
     app = app_with(rule)
     for make in TEXTS.values():
 
@@ -194,7 +194,7 @@ def _match(map_: Map, environ: WSGIEnvironment) -> object:
         return error
 
 
-def test_row_112_all_of_them_together_do_too() -> None:
+def test_promise_094_all_of_them_together_do_too() -> None:
     app = app_with(*RULES)
     for make in TEXTS.values():
 
@@ -220,7 +220,7 @@ SEVERAL: dict[str, Callable[[int], str]] = {
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(("rule", "path"), SEVERAL.items(), ids=SEVERAL)
-def test_row_112_several_of_them_in_a_segment_cost_no_more(rule: str, path: Callable[[int], str]) -> None:
+def test_promise_094_several_of_them_in_a_segment_cost_no_more(rule: str, path: Callable[[int], str]) -> None:
     app = app_with(rule)
 
     def prepare(length: int) -> Callable[[], object]:
@@ -246,7 +246,7 @@ MANY: dict[str, tuple[Callable[[int], list[str]], str]] = {
 
 
 @pytest.mark.parametrize(("rules", "path"), MANY.values(), ids=MANY)
-def test_row_113_a_miss_costs_the_number_of_rules_at_most(rules: Callable[[int], list[str]], path: str) -> None:
+def test_promise_095_a_miss_costs_the_number_of_rules_at_most(rules: Callable[[int], list[str]], path: str) -> None:
     environ = environ_of(path)
 
     def prepare(count: int) -> Callable[[], object]:
@@ -278,7 +278,7 @@ INVALID = [
     "rule", ["/<path:rest>", "/<name>", "/<name>/", "/<path:rest>/", "/x<name>", "/fixed", "/static/<path:filename>"]
 )
 @pytest.mark.parametrize("start", ["/", "/x", "/x/", "/fixed/"])
-def test_row_114_bytes_that_are_no_text_are_not_found(start: str, rule: str, text: str) -> None:
+def test_promise_096_bytes_that_are_no_text_are_not_found(start: str, rule: str, text: str) -> None:
     app = Flask(__name__)
     app.add_url_rule(rule, "view", lambda **values: "view")
 
@@ -289,7 +289,7 @@ def test_row_114_bytes_that_are_no_text_are_not_found(start: str, rule: str, tex
 
 
 @pytest.mark.parametrize("text", INVALID)
-def test_row_114_whatever_asks_for_the_path_gets_something(text: str) -> None:
+def test_promise_096_whatever_asks_for_the_path_gets_something(text: str) -> None:
     app = Flask(__name__)
     seen: list[object] = []
 
@@ -309,7 +309,7 @@ def test_row_114_whatever_asks_for_the_path_gets_something(text: str) -> None:
 @pytest.mark.parametrize("mark", ["\0", "\r", "\n", "\r\n"])
 @pytest.mark.parametrize("rule", ["/<path:rest>", "/<name>", "/<name>/", "/fixed"])
 @pytest.mark.parametrize("path", ["/a{}b", "/{}", "/fixed{}", "/a/b{}", "//{}"])
-def test_row_114_a_line_break_or_nul_is_a_bad_request(rule: str, path: str, mark: str) -> None:
+def test_promise_096_a_line_break_or_nul_is_a_bad_request(rule: str, path: str, mark: str) -> None:
     app = Flask(__name__)
     app.add_url_rule(rule, "view", lambda **values: "view")
 
@@ -321,7 +321,7 @@ def test_row_114_a_line_break_or_nul_is_a_bad_request(rule: str, path: str, mark
     ["", "get", "GET ", "GET\r\nX: 1", "\0", "G" * 100_000, "ü", "GET/", "*", "HEAD\n", "OPTIONS ", "__class__"],
 )
 @pytest.mark.parametrize("path", ["/", "/x", "/x/", "/missing/x/y"])
-def test_row_114_a_method_that_is_none_is_none_of_a_rule(path: str, method: str) -> None:
+def test_promise_096_a_method_that_is_none_is_none_of_a_rule(path: str, method: str) -> None:
     app = app_with("/", "/<name>", "/<int:n>/")
 
     answer = call(app, path, wsgi(method))
@@ -331,7 +331,7 @@ def test_row_114_a_method_that_is_none_is_none_of_a_rule(path: str, method: str)
         absent(method, answer.head + answer.text)
 
 
-def test_row_114_a_map_that_refused_a_rule_goes_on() -> None:
+def test_promise_096_a_map_that_refused_a_rule_goes_on() -> None:
     map_ = Map([Rule("/a", endpoint="a")])
     for rule in (
         Rule("/ws", endpoint="b", websocket=True),

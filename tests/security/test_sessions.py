@@ -136,7 +136,7 @@ USES: dict[str, Callable[[], object]] = {
 
 @pytest.mark.parametrize("has_cookie", [True, False])
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
-def test_row_044_046_a_session_that_was_looked_at_varies_by_cookie(
+def test_promise_035_037_a_session_that_was_looked_at_varies_by_cookie(
     app: Flask, use: Callable[[], object], has_cookie: bool
 ) -> None:
     app.add_url_rule("/use", "use", lambda: str(bool(use())))
@@ -149,7 +149,7 @@ def test_row_044_046_a_session_that_was_looked_at_varies_by_cookie(
 
 
 @pytest.mark.parametrize("where", ["before_request", "after_request", "template", "error handler"])
-def test_row_044_046_wherever_the_session_is_looked_at(app: Flask, where: str) -> None:
+def test_promise_035_037_wherever_the_session_is_looked_at(app: Flask, where: str) -> None:
     if where == "before_request":
         app.before_request(lambda: session.get("nobody"))
     elif where == "after_request":
@@ -163,7 +163,7 @@ def test_row_044_046_wherever_the_session_is_looked_at(app: Flask, where: str) -
     equal(answer.values("Vary"), ["Cookie"])
 
 
-def test_row_044_a_vary_of_the_view_s_own_is_kept(app: Flask) -> None:
+def test_promise_035_a_vary_of_the_view_s_own_is_kept(app: Flask) -> None:
     @app.route("/vary")
     def vary() -> Any:
         response = make_response(str(session.get("user")))
@@ -176,7 +176,7 @@ def test_row_044_a_vary_of_the_view_s_own_is_kept(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("path", ["/plain", "/missing"])
-def test_row_045_a_permanent_session_that_is_refreshed_varies_by_cookie(
+def test_promise_036_a_permanent_session_that_is_refreshed_varies_by_cookie(
     app: Flask, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @app.route("/stay")
@@ -197,7 +197,9 @@ def test_row_045_a_permanent_session_that_is_refreshed_varies_by_cookie(
 
 @pytest.mark.parametrize("path", ["/plain", "/missing"])
 @pytest.mark.parametrize("kind", ["none", "other", "invalid", "valid"])
-def test_row_048_a_session_that_nobody_touched_leaves_the_answer_cacheable(app: Flask, kind: str, path: str) -> None:
+def test_promise_038_a_session_that_nobody_touched_leaves_the_answer_cacheable(
+    app: Flask, kind: str, path: str
+) -> None:
     cookies = {"none": None, "other": "theme=dark", "invalid": "session=x", "valid": f"session={logged_in(app)}"}
 
     answer = call(app, path, HTTP_COOKIE=cookies[kind])
@@ -220,7 +222,7 @@ def flipped(cookie: str, at: int) -> str:
     return cookie[:at] + other + cookie[at + 1 :]
 
 
-def test_row_049_one_flipped_bit_anywhere_empties_the_session(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+def test_promise_039_one_flipped_bit_anywhere_empties_the_session(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
     cookie = logged_in(app)
     equal(session_seen(app, cookie), {"user": "ada"})
 
@@ -264,14 +266,14 @@ def test_row_049_one_flipped_bit_anywhere_empties_the_session(app: Flask, caplog
         lambda cookie: f"{cookie.partition('.')[0]}.{'_' * 12}.{cookie.rpartition('.')[2]}",
     ],
 )
-def test_row_049_a_cookie_that_is_broken_in_any_way_empties_the_session(
+def test_promise_039_a_cookie_that_is_broken_in_any_way_empties_the_session(
     app: Flask, caplog: pytest.LogCaptureFixture, change: Callable[[str], str]
 ) -> None:
     equal(session_seen(app, change(logged_in(app))), {})
     equal([record for record in caplog.records if record.levelno >= logging.WARNING], [])
 
 
-def test_row_049_a_session_that_is_too_old_is_empty(app: Flask) -> None:
+def test_promise_039_a_session_that_is_too_old_is_empty(app: Flask) -> None:
     app.permanent_session_lifetime = 3600
     cookie = logged_in(app)
 
@@ -339,7 +341,7 @@ PAYLOADS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
-def test_row_050_a_payload_that_is_none_of_ours_is_no_session(
+def test_promise_040_a_payload_that_is_none_of_ours_is_no_session(
     app: Flask, payload: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -350,7 +352,7 @@ def test_row_050_a_payload_that_is_none_of_ours_is_no_session(
     equal([record for record in caplog.records if record.levelno >= logging.WARNING], [])
 
 
-def test_row_050_052_the_module_of_sessions_loads_nothing_that_runs_or_unpacks() -> None:
+def test_promise_040_041_the_module_of_sessions_loads_nothing_that_runs_or_unpacks() -> None:
     tree = ast.parse(Path(sessions.__file__).read_bytes())
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
@@ -363,7 +365,7 @@ def test_row_050_052_the_module_of_sessions_loads_nothing_that_runs_or_unpacks()
 
 @pytest.mark.parametrize("mark", [b"", b"."])
 @pytest.mark.parametrize("level", [0, 9])
-def test_row_052_nothing_is_unpacked(app: Flask, mark: bytes, level: int) -> None:
+def test_promise_041_nothing_is_unpacked(app: Flask, mark: bytes, level: int) -> None:
     bomb = zlib.compress(b'{"user":"' + b"a" * 10_000 + b'"}', level)
 
     equal(session_seen(app, signed(mark + base64_encode(bomb))), {})
@@ -375,7 +377,7 @@ def forged(cookie: str, mac: bytes) -> str:
 
 @pytest.mark.parametrize("derivation", ["hmac", "concat", "django-concat", "none"])
 @pytest.mark.parametrize("digest", [hashlib.sha1, hashlib.md5, hashlib.sha256, hashlib.sha512])
-def test_row_053_another_kind_of_signature_is_none(app: Flask, digest: Any, derivation: str) -> None:
+def test_promise_042_another_kind_of_signature_is_none(app: Flask, digest: Any, derivation: str) -> None:
     cookie = logged_in(app)
     signer = TimestampSigner(SECRET, salt=NAME, key_derivation=derivation, digest_method=digest)
 
@@ -386,7 +388,7 @@ def test_row_053_another_kind_of_signature_is_none(app: Flask, digest: Any, deri
 
 
 @pytest.mark.parametrize("length", [0, 1, 10, 16, 20, 31])
-def test_row_053_a_shorter_mac_is_none(app: Flask, length: int) -> None:
+def test_promise_042_a_shorter_mac_is_none(app: Flask, length: int) -> None:
     cookie = logged_in(app)
     mac = base64.urlsafe_b64decode(cookie.rpartition(".")[2] + "==")
 
@@ -396,7 +398,7 @@ def test_row_053_a_shorter_mac_is_none(app: Flask, length: int) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "A long random value", SECRET + " ", SECRET[:-1]])
-def test_row_053_another_key_signs_nothing(app: Flask, key: str) -> None:
+def test_promise_042_another_key_signs_nothing(app: Flask, key: str) -> None:
     payload = base64_encode('{"user":"eve"}')
     plain = hmac.new(key.encode(), payload, hashlib.sha256).digest()
 
@@ -404,7 +406,7 @@ def test_row_053_another_key_signs_nothing(app: Flask, key: str) -> None:
     equal(session_seen(app, f"{payload.decode()}.{base64_encode(plain).decode()}"), {})
 
 
-def test_row_053_macs_are_compared_in_constant_time(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_promise_042_macs_are_compared_in_constant_time(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[bytes] = []
     compare = hmac.compare_digest
 
@@ -422,7 +424,7 @@ def test_row_053_macs_are_compared_in_constant_time(app: Flask, monkeypatch: pyt
 # Keys
 
 
-def test_row_054_the_first_key_signs_and_all_are_accepted() -> None:
+def test_promise_043_the_first_key_signs_and_all_are_accepted() -> None:
     old, new, both = make_app(secret_key="old"), make_app(secret_key="new"), make_app(secret_key=["new", "old"])
 
     equal(session_seen(both, logged_in(old)), {"user": "ada"})
@@ -434,7 +436,7 @@ def test_row_054_the_first_key_signs_and_all_are_accepted() -> None:
 
 
 @pytest.mark.parametrize("keys", [["new", ""], ["new", b""], ["", "new"], ["new", None]])
-def test_row_054_an_empty_key_in_the_list_accepts_nothing(keys: list[Any]) -> None:
+def test_promise_043_an_empty_key_in_the_list_accepts_nothing(keys: list[Any]) -> None:
     app = make_app(secret_key=keys)
 
     forgery = signed(base64_encode('{"user":"eve"}'), key="")
@@ -460,7 +462,7 @@ WRITES: dict[str, Callable[[], object]] = {
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 @pytest.mark.parametrize("key", [None, "", b"", [], [""]], ids=repr)
-def test_row_056_writing_without_a_key_is_an_error_that_names_it(key: Any, write: Callable[[], object]) -> None:
+def test_promise_044_writing_without_a_key_is_an_error_that_names_it(key: Any, write: Callable[[], object]) -> None:
     app = make_app(secret_key=key)
     errors: list[BaseException | None] = []
     app.teardown_request(errors.append)
@@ -474,7 +476,7 @@ def test_row_056_writing_without_a_key_is_an_error_that_names_it(key: Any, write
 
 
 @pytest.mark.parametrize("key", [None, "", b"", [], [""]], ids=repr)
-def test_row_056_reading_without_a_key_gives_an_empty_session(key: Any) -> None:
+def test_promise_044_reading_without_a_key_gives_an_empty_session(key: Any) -> None:
     app = make_app(secret_key=key)
 
     for cookie in ("x", logged_in(make_app()), signed(base64_encode('{"user":"eve"}'), key="")):
@@ -486,7 +488,7 @@ def test_row_056_reading_without_a_key_gives_an_empty_session(key: Any) -> None:
 # Apps beside each other
 
 
-def test_row_057_the_session_of_one_app_is_none_of_another_s() -> None:
+def test_promise_045_the_session_of_one_app_is_none_of_another_s() -> None:
     shop, blog = make_app("shop"), make_app("blog")
     mounted = DispatcherMiddleware(None, {"/shop": shop, "/blog": blog})
 
@@ -497,7 +499,7 @@ def test_row_057_the_session_of_one_app_is_none_of_another_s() -> None:
 
 
 @pytest.mark.parametrize("kind", ["mounts", "public and admin", "path tenants", "subdomain tenants"])
-def test_row_057_nor_are_those_of_apps_that_one_factory_makes(kind: str) -> None:
+def test_promise_045_nor_are_those_of_apps_that_one_factory_makes(kind: str) -> None:
     make = make_app
     ways: dict[str, tuple[Any, tuple[str, str], tuple[str, str]]] = {
         "mounts": (DispatcherMiddleware(None, {"/a": make(), "/b": make()}), ("/a", "x"), ("/b", "x")),
@@ -513,7 +515,7 @@ def test_row_057_nor_are_those_of_apps_that_one_factory_makes(kind: str) -> None
     equal(call(application, f"{theirs}/", HTTP_HOST=their_host, HTTP_COOKIE=cookie).text, "{}")
 
 
-def test_row_057_neither_logs_the_other_out() -> None:
+def test_promise_045_neither_logs_the_other_out() -> None:
     shop, blog = make_app("shop"), make_app("blog")
     for app in (shop, blog):
         app.session_cookie_path = "/"
@@ -537,11 +539,11 @@ def test_row_057_neither_logs_the_other_out() -> None:
         ("/\xc3\xbc", "/%C3%BC"),
     ],
 )
-def test_row_057_the_cookie_is_sent_to_the_mount_alone(app: Flask, script_name: str, path: str) -> None:
+def test_promise_045_the_cookie_is_sent_to_the_mount_alone(app: Flask, script_name: str, path: str) -> None:
     present(f"; Path={path};", f"{call(app, '/login', SCRIPT_NAME=script_name).value('Set-Cookie')};")
 
 
-def test_row_058_a_planted_session_is_gone_after_a_log_in_that_clears_it(app: Flask) -> None:
+def test_promise_046_a_planted_session_is_gone_after_a_log_in_that_clears_it(app: Flask) -> None:
     @app.route("/plant")
     def plant() -> str:
         session["cart"] = "of the attacker"
@@ -555,7 +557,7 @@ def test_row_058_a_planted_session_is_gone_after_a_log_in_that_clears_it(app: Fl
     equal(session_seen(app, value_of(answer)), {"user": "ada"})
 
 
-def test_row_058_a_session_that_is_cleared_is_taken_from_the_browser(app: Flask) -> None:
+def test_promise_046_a_session_that_is_cleared_is_taken_from_the_browser(app: Flask) -> None:
     app.add_url_rule("/logout", "logout", lambda: str(session.clear()))
     cookie = cookie_of(call(app, "/login", SCRIPT_NAME="/shop"))
 
@@ -566,7 +568,7 @@ def test_row_058_a_session_that_is_cleared_is_taken_from_the_browser(app: Flask)
         present(attribute, gone)
 
 
-def test_row_058_the_documentation_of_sessions_says_so() -> None:
+def test_promise_046_the_documentation_of_sessions_says_so() -> None:
     present("session.clear()", Path(sessions.__file__).read_text(encoding="utf-8"))
 
 
@@ -589,13 +591,13 @@ def test_row_058_the_documentation_of_sessions_says_so() -> None:
         ("a=b\r\nsession=evil", []),
     ],
 )
-def test_row_059_a_cookie_without_a_name_is_none(app: Flask, path: str, header: str, expected: list[str]) -> None:
+def test_promise_047_a_cookie_without_a_name_is_none(app: Flask, path: str, header: str, expected: list[str]) -> None:
     app.add_url_rule(path, "cookies", lambda: request.cookies.getlist("session"))
 
     equal(json.loads(call(app, path, HTTP_COOKIE=header).body), expected)
 
 
-def test_row_059_a_session_planted_without_a_name_is_none(app: Flask) -> None:
+def test_promise_047_a_session_planted_without_a_name_is_none(app: Flask) -> None:
     good, evil = logged_in(app), signed(base64_encode('{"user":"eve"}'), key="another")
 
     for header in (f"=session={evil}; session={good}", f"session={evil}; session={good}"):
@@ -626,7 +628,7 @@ def test_row_059_a_session_planted_without_a_name_is_none(app: Flask) -> None:
         "a\\",
     ],
 )
-def test_row_061_a_cookie_name_that_is_no_token_is_an_error(app: Flask, key: str) -> None:
+def test_promise_048_a_cookie_name_that_is_no_token_is_an_error(app: Flask, key: str) -> None:
     def set_it() -> Any:
         response = make_response("")
         (response.set_cookie if request.args else response.delete_cookie)(key)
@@ -642,7 +644,7 @@ def test_row_061_a_cookie_name_that_is_no_token_is_an_error(app: Flask, key: str
 
 
 @pytest.mark.parametrize("key", ["a;b", "a b", "a\r\nX", "a=b", "ü"])
-def test_row_061_nor_is_it_the_name_of_the_session(key: str) -> None:
+def test_promise_048_nor_is_it_the_name_of_the_session(key: str) -> None:
     answer = call(make_app(session_cookie_name=key), "/login")
 
     equal((answer.status, answer.values("Set-Cookie")), (500, []))
@@ -670,13 +672,13 @@ def attributes(app: Flask, **options: Any) -> tuple[int, str, list[str]]:
         ('/"', "/%22"),
     ],
 )
-def test_row_063_letters_in_the_path_of_a_cookie_are_encoded(app: Flask, path: str, sent: str) -> None:
+def test_promise_049_letters_in_the_path_of_a_cookie_are_encoded(app: Flask, path: str, sent: str) -> None:
     equal(attributes(app, path=path), (200, "a=", [f"Path={sent}"]))
 
 
 @pytest.mark.parametrize("option", ["path", "domain"])
 @pytest.mark.parametrize("blank", [" ", "\t", "\n", "\r\nX: 1", "; HttpOnly", ";Domain=evil.com", "\0", "\u2003"])
-def test_row_063_a_path_or_domain_with_what_could_end_it_is_refused(app: Flask, option: str, blank: str) -> None:
+def test_promise_049_a_path_or_domain_with_what_could_end_it_is_refused(app: Flask, option: str, blank: str) -> None:
     for value in (f"/a{blank}", f"{blank}/a", f"/a{blank}b") if option == "path" else (f"a{blank}b.example",):
         with app.test_request_context():
             response = app.response_class()
@@ -690,7 +692,7 @@ def test_row_063_a_path_or_domain_with_what_could_end_it_is_refused(app: Flask, 
 
 
 @pytest.mark.parametrize("setting", ["session_cookie_path", "session_cookie_domain"])
-def test_row_063_so_are_the_settings_of_the_session_s_cookie(app: Flask, setting: str) -> None:
+def test_promise_049_so_are_the_settings_of_the_session_s_cookie(app: Flask, setting: str) -> None:
     setattr(app, setting, "a b")
 
     answer = call(app, "/login")
@@ -711,7 +713,7 @@ def test_row_063_so_are_the_settings_of_the_session_s_cookie(app: Flask, setting
         ("ü", r'"\303\274"'),
     ],
 )
-def test_row_063_the_value_of_a_cookie_is_quoted(app: Flask, value: str, sent: str) -> None:
+def test_promise_049_the_value_of_a_cookie_is_quoted(app: Flask, value: str, sent: str) -> None:
     equal(attributes(app, value=value), (200, f"a={sent}", ["Path=/"]))
 
 
@@ -731,7 +733,7 @@ def test_row_063_the_value_of_a_cookie_is_quoted(app: Flask, value: str, sent: s
     ],
     ids=str,
 )
-def test_row_063_no_option_of_a_cookie_brings_another_with_it(app: Flask, options: dict[str, Any]) -> None:
+def test_promise_049_no_option_of_a_cookie_brings_another_with_it(app: Flask, options: dict[str, Any]) -> None:
     status, _, parts = attributes(app, **options)
 
     one_of(status, (200, 500))
@@ -740,7 +742,7 @@ def test_row_063_no_option_of_a_cookie_brings_another_with_it(app: Flask, option
     check(not any(";" in part for part in parts), f"the attributes are {parts!r}")
 
 
-def test_row_063_nor_does_one_that_is_given_by_its_place() -> None:
+def test_promise_049_nor_does_one_that_is_given_by_its_place() -> None:
     response = Response()
     for expires, domain in (("x; HttpOnly", None), (None, "evil.com; Path=/x")):
         with contextlib.suppress(ValueError):
@@ -748,13 +750,13 @@ def test_row_063_nor_does_one_that_is_given_by_its_place() -> None:
     equal(response.headers.getlist("Set-Cookie"), [])
 
 
-def test_row_064_a_session_cookie_is_kept_from_scripts_and_other_sites(app: Flask) -> None:
+def test_promise_050_a_session_cookie_is_kept_from_scripts_and_other_sites(app: Flask) -> None:
     parts = (call(app, "/login").value("Set-Cookie") or "").split("; ")[1:]
 
     equal(sorted(parts), ["HttpOnly", "Path=/", "SameSite=Lax"])
 
 
-def test_row_064_a_session_that_began_over_https_stays_there(app: Flask) -> None:
+def test_promise_050_a_session_that_began_over_https_stays_there(app: Flask) -> None:
     parts = (call(app, "/login", **{"wsgi.url_scheme": "https"}).value("Set-Cookie") or "").split("; ")[1:]
 
     equal(sorted(parts), ["HttpOnly", "Path=/", "SameSite=Lax", "Secure"])
@@ -762,13 +764,13 @@ def test_row_064_a_session_that_began_over_https_stays_there(app: Flask) -> None
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("secure", [True, False])
-def test_row_064_secure_may_be_set(scheme: str, secure: bool) -> None:
+def test_promise_050_secure_may_be_set(scheme: str, secure: bool) -> None:
     cookie = call(make_app(session_cookie_secure=secure), "/login", **{"wsgi.url_scheme": scheme}).value("Set-Cookie")
 
     equal("Secure" in (cookie or "").split("; "), secure)
 
 
-def test_row_064_the_other_flags_may_be_set() -> None:
+def test_promise_050_the_other_flags_may_be_set() -> None:
     app = make_app(
         session_cookie_httponly=False,
         session_cookie_samesite="Strict",
@@ -796,7 +798,7 @@ COOKIES: dict[str, Callable[[int], str]] = {
 
 
 @pytest.mark.parametrize("cookies", COOKIES.values(), ids=COOKIES)
-def test_row_065_a_long_cookie_header_costs_its_length(app: Flask, cookies: Callable[[int], str]) -> None:
+def test_promise_051_a_long_cookie_header_costs_its_length(app: Flask, cookies: Callable[[int], str]) -> None:
     def prepare(length: int) -> Callable[[], object]:
         header = cookies(length)
         return lambda: check(call(app, HTTP_COOKIE=header).status == 200, "the status is not 200")
@@ -804,7 +806,7 @@ def test_row_065_a_long_cookie_header_costs_its_length(app: Flask, cookies: Call
     linear(prepare, 32_000)
 
 
-def test_row_065_of_many_pairs_each_is_there(app: Flask) -> None:
+def test_promise_051_of_many_pairs_each_is_there(app: Flask) -> None:
     app.add_url_rule("/count", "count", lambda: str(len(request.cookies)))
 
     equal(call(app, "/count", HTTP_COOKIE="; ".join(f"name{i}=v" for i in range(5_000))).text, "5000")

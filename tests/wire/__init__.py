@@ -3,7 +3,7 @@ r"""Streams of requests, one in each file ``*.http`` of this folder.
 On top of a file stand ``# key: value`` lines, below them the bytes. Line ends of the file do not count; ``\r``, ``\n``,
 ``\t``, ``\0``, ``\xNN`` and ``\\`` are escapes, and ``<<text*count>>`` is the text so many times. The keys:
 
-- ``row``: the row of the table of bad inputs that it belongs to
+- ``promise``: the number of the promise that it tests, of tests/security/promises.py
 - ``expect``: the statuses that a runner answers, and ``close`` or ``open`` for what becomes of the connection
 - ``tornado``: the same for the runner on Tornado, where that is not the same
 - ``ends``: ``yes`` if the client ends its side behind the bytes
@@ -43,7 +43,7 @@ class Case(NamedTuple):
 def _read(file: Path) -> Case:
     lines = file.read_text("ascii").splitlines()
     keys = dict(line[2:].split(": ", 1) for line in lines if line.startswith("# "))
-    if not keys.keys() <= {"row", "expect", "tornado", "ends"}:
+    if not keys.keys() <= {"promise", "expect", "tornado", "ends"}:
         raise ValueError(f"{file.name}: unknown keys in {keys}")
     text = "".join(line for line in lines if not line.startswith("# "))
     text = _REPEAT.sub(lambda match: match[1] * int(match[2]), text)

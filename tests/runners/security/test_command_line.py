@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from flask_embed.commands.run import Serve
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 MODULE = """
 def app(environ, start_response):
@@ -109,7 +109,7 @@ def test_what_can_be_served_is_served(folder: Path, target: str) -> None:
         ("good_site:application()", "application"),
     ],
 )
-def test_row_153_what_is_missing_is_named_in_one_line(
+def test_promise_130_what_is_missing_is_named_in_one_line(
     folder: Path, capsys: pytest.CaptureFixture[str], target: str, missing: str
 ) -> None:
     line = is_told_in_one_line(capsys, target)
@@ -119,7 +119,7 @@ def test_row_153_what_is_missing_is_named_in_one_line(
 
 
 @pytest.mark.parametrize("target", ["no_such_site:app", "good_site:application", "good_site:number"])
-def test_row_153_also_for_a_mount(folder: Path, capsys: pytest.CaptureFixture[str], target: str) -> None:
+def test_promise_130_also_for_a_mount(folder: Path, capsys: pytest.CaptureFixture[str], target: str) -> None:
     line = is_told_in_one_line(capsys, target, "good_site:app", "--mount", f"/x={target}")
 
     present(target, line)
@@ -137,7 +137,7 @@ def test_row_153_also_for_a_mount(folder: Path, capsys: pytest.CaptureFixture[st
         ("good_site:fail()", LookupError, "of the factory"),
     ],
 )
-def test_row_153_a_module_s_own_fault_is_shown_as_it_is(
+def test_promise_130_a_module_s_own_fault_is_shown_as_it_is(
     folder: Path, target: str, error: type[Exception], text: str
 ) -> None:
     with pytest.raises(error) as caught:
@@ -203,7 +203,7 @@ INJECTIONS = [
 
 
 @pytest.mark.parametrize("target", INJECTIONS)
-def test_row_154_what_is_no_app_is_told_and_never_evaluated(
+def test_promise_131_what_is_no_app_is_told_and_never_evaluated(
     folder: Path, capsys: pytest.CaptureFixture[str], target: str
 ) -> None:
     status, apps = served(target)
@@ -216,7 +216,7 @@ def test_row_154_what_is_no_app_is_told_and_never_evaluated(
 
 
 @pytest.mark.parametrize("target", ["os:system", "good_site:number", "good_site:nothing", "good_site:create"])
-def test_row_154_what_is_no_app_is_called_so(folder: Path, capsys: pytest.CaptureFixture[str], target: str) -> None:
+def test_promise_131_what_is_no_app_is_called_so(folder: Path, capsys: pytest.CaptureFixture[str], target: str) -> None:
     line = is_told_in_one_line(capsys, target)
 
     present("is not a WSGI callable", line)
@@ -236,7 +236,7 @@ def test_row_154_what_is_no_app_is_called_so(folder: Path, capsys: pytest.Captur
         "/=good_site:app",
     ],
 )
-def test_row_154_a_mount_that_is_none_is_told(folder: Path, capsys: pytest.CaptureFixture[str], mount: str) -> None:
+def test_promise_131_a_mount_that_is_none_is_told(folder: Path, capsys: pytest.CaptureFixture[str], mount: str) -> None:
     is_told_in_one_line(capsys, "", "good_site:app", "--mount", mount)
 
 
@@ -253,7 +253,7 @@ def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("target", ["no_such_site:app", "good_site:application", "os:system"])
-def test_row_153_154_the_command_ends_with_2_and_one_line(folder: Path, target: str) -> None:
+def test_promise_130_131_the_command_ends_with_2_and_one_line(folder: Path, target: str) -> None:
     pytest.importorskip("gevent")
 
     run = python("-m", "flask_embed.gevent", target, cwd=folder)
@@ -262,7 +262,7 @@ def test_row_153_154_the_command_ends_with_2_and_one_line(folder: Path, target: 
     present(target, run.stderr)
 
 
-def test_row_153_the_command_shows_the_traceback_of_the_module(folder: Path) -> None:
+def test_promise_130_the_command_shows_the_traceback_of_the_module(folder: Path) -> None:
     pytest.importorskip("gevent")
 
     run = python("-m", "flask_embed.gevent", "broken_raise:app", cwd=folder)
@@ -293,7 +293,7 @@ WITHOUT = "import sys; sys.modules[{missing!r}] = None; "
         ("fastcgi", "flup", "fastcgi"),
     ],
 )
-def test_row_155_a_server_that_is_not_installed_is_told_in_one_line(
+def test_promise_132_a_server_that_is_not_installed_is_told_in_one_line(
     folder: Path, runner: str, missing: str, extra: str
 ) -> None:
     command = "main(['good_site:app', '--bind', '127.0.0.1:0'])"
@@ -307,7 +307,7 @@ def test_row_155_a_server_that_is_not_installed_is_told_in_one_line(
 
 
 @pytest.mark.parametrize("missing", ["gevent", "tornado", "flup", "sqlalchemy", "httptools"])
-def test_row_155_the_package_works_without_it(folder: Path, missing: str) -> None:
+def test_promise_132_the_package_works_without_it(folder: Path, missing: str) -> None:
     script = WITHOUT + (
         "from flask_embed import *; import flask_embed; from flask_embed.middleware import DispatcherMiddleware; "
         "app = Flask('x'); app.add_url_rule('/', 'index', lambda: 'fine'); "

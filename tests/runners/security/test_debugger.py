@@ -17,8 +17,8 @@ from flask_embed.commands.run import main
 from flask_embed.errors import UsageError
 from flask_embed.middleware import DispatcherMiddleware, PrefixMiddleware
 from flask_embed.options import Options
+from tests.runners.asking import RUNNERS, asking
 from tests.security.checks import absent, check, equal, present
-from tests.security.runners import RUNNERS, asking
 from tests.serving import fails
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
     from flask_embed.commands.run import Serve
-    from tests.security.runners import Ask
+    from tests.runners.asking import Ask
 
 
 # In the development server
@@ -77,7 +77,7 @@ REACHABLE = [
     "options", [{"debug": True}, {"use_debugger": True}, {"use_debugger": True, "debug": False}], ids=str
 )
 @pytest.mark.parametrize("host", REACHABLE)
-def test_row_157_the_debugger_is_not_started_where_others_reach_it(
+def test_promise_133_the_debugger_is_not_started_where_others_reach_it(
     started: list[dict[str, Any]], host: str, options: dict[str, Any]
 ) -> None:
     with pytest.raises(ValueError, match="debugger"):
@@ -87,7 +87,7 @@ def test_row_157_the_debugger_is_not_started_where_others_reach_it(
 
 
 @pytest.mark.parametrize("host", REACHABLE)
-def test_row_157_also_if_the_app_was_in_debug_before(started: list[dict[str, Any]], host: str) -> None:
+def test_promise_133_also_if_the_app_was_in_debug_before(started: list[dict[str, Any]], host: str) -> None:
     app = Flask(__name__)
     app.debug = True
 
@@ -98,20 +98,20 @@ def test_row_157_also_if_the_app_was_in_debug_before(started: list[dict[str, Any
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.8.9.1", "shop.localhost", "[::1]", "::1"])
-def test_row_157_on_a_name_of_this_machine_it_is_started(started: list[dict[str, Any]], host: str) -> None:
+def test_promise_133_on_a_name_of_this_machine_it_is_started(started: list[dict[str, Any]], host: str) -> None:
     Flask(__name__).run(host, debug=True)
 
     equal([(options["hostname"], options["use_debugger"]) for options in started], [(host, True)])
 
 
-def test_row_157_where_others_reach_it_it_takes_a_flag_of_its_own(started: list[dict[str, Any]]) -> None:
+def test_promise_133_where_others_reach_it_it_takes_a_flag_of_its_own(started: list[dict[str, Any]]) -> None:
     Flask(__name__).run("0.0.0.0", debug=True, expose_debugger=True)
 
     equal([(options["hostname"], options["use_debugger"]) for options in started], [("0.0.0.0", True)])
     check("expose_debugger" not in started[0], "the flag is passed on")
 
 
-def test_row_157_without_debug_there_is_no_debugger(started: list[dict[str, Any]]) -> None:
+def test_promise_133_without_debug_there_is_no_debugger(started: list[dict[str, Any]]) -> None:
     for host in ("localhost", "0.0.0.0"):
         Flask(__name__).run(host)
     Flask(__name__).run("0.0.0.0", debug=True, use_debugger=False)
@@ -119,13 +119,13 @@ def test_row_157_without_debug_there_is_no_debugger(started: list[dict[str, Any]
     equal([options["use_debugger"] for options in started], [False, False, False])
 
 
-def test_row_157_the_development_server_is_for_this_machine_unless_asked(started: list[dict[str, Any]]) -> None:
+def test_promise_133_the_development_server_is_for_this_machine_unless_asked(started: list[dict[str, Any]]) -> None:
     Flask(__name__).run()
 
     equal([options["hostname"] for options in started], ["localhost"])
 
 
-def test_row_159_after_ten_wrong_pins_the_right_one_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_promise_135_after_ten_wrong_pins_the_right_one_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[Any] = []
 
     def make_server(host: str, port: int, app: WSGIApplication, *args: Any, **values: Any) -> None:
@@ -188,7 +188,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("target", ["shop:debugged", "shop:site"])
 @pytest.mark.parametrize("runner", RUNNERS)
-def test_row_158_no_runner_serves_a_debugger(
+def test_promise_134_no_runner_serves_a_debugger(
     folder: Path, runner: str, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUEST_METHOD", "GET")  # for a CGI script
@@ -216,7 +216,7 @@ def behind_middleware(app: WSGIApplication) -> WSGIApplication:
         lambda app: app.__call__,
     ],
 )
-def test_row_158_it_is_found_behind_middleware_and_mounts(around: Callable[[Any], Any]) -> None:
+def test_promise_134_it_is_found_behind_middleware_and_mounts(around: Callable[[Any], Any]) -> None:
     app = around(DebuggedApplication(Flask("shop"), evalex=True, pin_security=False))
 
     with pytest.raises(UsageError, match="DebuggedApplication"):
@@ -232,7 +232,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("query", COMMANDS)
-def test_row_158_a_debugger_that_is_hidden_would_answer(query: str) -> None:
+def test_promise_134_a_debugger_that_is_hidden_would_answer(query: str) -> None:
     debugger = DebuggedApplication(Flask("shop"), evalex=True, pin_security=False)
 
     body, status, _ = run_wsgi_app(debugger, create_environ("/", "http://localhost/", query_string=query))
@@ -248,20 +248,20 @@ def ask(request: pytest.FixtureRequest, folder: Path) -> Any:
 
 
 @pytest.mark.parametrize("query", [*COMMANDS, "__debugger__=yes&cmd=printpin", "__debugger__=yes&cmd=1%2B1&frm=0"])
-def test_row_158_and_gets_no_command_through_a_runner(ask: Ask, query: str) -> None:
+def test_promise_134_and_gets_no_command_through_a_runner(ask: Ask, query: str) -> None:
     answer = ask("/", query)
 
     equal((answer.status, answer.body), (400, b"Bad Request\n"))
 
 
-def test_row_158_a_word_in_a_value_is_none(ask: Ask) -> None:
+def test_promise_134_a_word_in_a_value_is_none(ask: Ask) -> None:
     answer = ask("/", "q=__debugger__&__debugger=yes&x%5f%5fdebugger__=yes")
 
     equal((answer.status, answer.body), (200, b"index"))
 
 
 @pytest.mark.parametrize("runner", RUNNERS)
-def test_row_158_an_app_in_debug_shows_nothing_either(folder: Path, runner: str) -> None:
+def test_promise_134_an_app_in_debug_shows_nothing_either(folder: Path, runner: str) -> None:
     with asking(runner, "shop:app", folder) as ask:
         answer = ask("/fails")
 
@@ -279,7 +279,7 @@ def debugging() -> Flask:
 @pytest.mark.parametrize(
     "around", [lambda app: app, behind_middleware, lambda app: DispatcherMiddleware(Flask("root"), {"/a": app})]
 )
-def test_row_157_an_app_in_debug_is_not_for_others_without_a_flag(bind: str, around: Callable[[Any], Any]) -> None:
+def test_promise_133_an_app_in_debug_is_not_for_others_without_a_flag(bind: str, around: Callable[[Any], Any]) -> None:
     app = around(debugging())
 
     with pytest.raises(UsageError, match="--allow-debug") as caught:
@@ -293,12 +293,12 @@ def test_row_157_an_app_in_debug_is_not_for_others_without_a_flag(bind: str, aro
 @pytest.mark.parametrize(
     "bind", ["127.0.0.1:80", ":80", "[::1]:80", "localhost:80", "unix:/run/shop.sock", "unix:shop.example:80", "fd://3"]
 )
-def test_row_157_where_one_machine_or_a_web_server_reaches_it_it_is_served(bind: str) -> None:
+def test_promise_133_where_one_machine_or_a_web_server_reaches_it_it_is_served(bind: str) -> None:
     behind_front(debugging(), Options(bind=bind))
 
 
 @pytest.mark.parametrize("flag", [False, True])
-def test_row_157_the_flag_is_an_option_of_the_command(
+def test_promise_133_the_flag_is_an_option_of_the_command(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], flag: bool
 ) -> None:
     served = []

@@ -11,8 +11,8 @@ from urllib.parse import quote
 import pytest
 
 from tests.adapters.talking import Exchange, talk
+from tests.runners.asking import HTTP
 from tests.security.checks import check, equal, one_of
-from tests.security.runners import HTTP
 from tests.serving import DEADLINE, Runner, serving
 from tests.wire import CASES, Case
 from tests.wire.answers import answers
@@ -74,7 +74,7 @@ def seen(exchange: Exchange) -> str:
 
 def id_of(case: Case) -> str:
     """Its name, behind the number of the promise that it is about."""
-    return f"row_{int(case.keys['row']):03d}-{case.name}" if "row" in case.keys else case.name
+    return f"{int(case.keys['promise']):03d}-{case.name}" if "promise" in case.keys else case.name
 
 
 @pytest.mark.parametrize("case", CASES, ids=id_of)
