@@ -11,5 +11,6 @@ More about the same promises stands with their subjects: the gate in tests/middl
 tests/adapters/test_proxy.py, records of FastCGI in tests/adapters/test_fcgi_records.py and
 tests/runners/test_fastcgi.py, waits and connections in tests/runners/test_connections.py, answers that must not be
 sent in tests/runners/test_answers.py, processes and sockets in tests/runners/test_workers.py,
-tests/runners/test_supervisor.py and tests/adapters/test_listeners.py, large bodies and slow clients in tests/servers/test_load.py.
+tests/runners/test_supervisor.py and tests/adapters/test_listeners.py, large bodies and slow clients in
+tests/servers/test_load.py.
 """
