@@ -16,29 +16,28 @@ import stat
 import sys
 from typing import TYPE_CHECKING
 
-from flask_embed.adapters.serving.boundary import BodyError, ClientGone, respond
-from flask_embed.adapters.serving.cgi_environ import cgi_head, check_sizes, environ_of
-from flask_embed.adapters.serving.gate import behind_front
-from flask_embed.adapters.serving.http_environ import BadRequestError, refusal
-from flask_embed.environ import readable
+from flask_embed.adapters.serving.body import Body, SpooledBacklog, input_of
+from flask_embed.adapters.serving.boundary import ClientGone
+from flask_embed.adapters.serving.cgi_environ import check_sizes, environ_of
+from flask_embed.adapters.serving.limits import BODY_CUT_OFF, BadRequestError
+from flask_embed.adapters.serving.response_head import cgi_head, refusal
+from flask_embed.adapters.serving.session import Session, access_log
 from flask_embed.lifespan import lifespan
 from flask_embed.options import Options
 
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import BinaryIO
 
-    from _typeshed import ReadableBuffer, WriteableBuffer
+    from _typeshed import ReadableBuffer
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-    from flask_embed.adapters.serving.boundary import Log
     from flask_embed.adapters.serving.workers import Worker
 
 __all__ = ["NO_REQUEST", "CGIHandler", "serve"]
 
 logger = logging.getLogger("flask_embed.server")
 
-#: for whoever starts it by hand
+#: for a user who starts it by hand
 NO_REQUEST = (
     "REQUEST_METHOD is not set: a web server starts this once for each request; "
     "to try it by hand, put REQUEST_METHOD=GET PATH_INFO=/ in front of the command"
@@ -80,6 +79,7 @@ class CGIHandler:
         self._is_file = stat.S_ISREG(os.fstat(self._stdin).st_mode)
         self._method = os.environ.get("REQUEST_METHOD")
         self._answer = _Answer(stdout, self._method)
+        self._backlog = SpooledBacklog(self.options.spool)
         #: whether SIGTERM ends what runs
         self._is_answering = False
 
@@ -91,25 +91,21 @@ class CGIHandler:
         line on stderr tells. :exc:`~flask_embed.errors.UsageError` for *options* that cannot be.
         """
         with contextlib.ExitStack() as stack:
+            stack.callback(self._backlog.close)
             stack.callback(self.refuse)  # where an exception is on its way
             if self._method is None:
                 print(f"{os.path.basename(sys.argv[0]) or 'CGIHandler'}: {NO_REQUEST}", file=sys.stderr, flush=True)
                 raise SystemExit(2)
-            log = None
-            if self.options.access_logfile is not None:
-                from flask_embed.adapters.serving.logs import AccessLog
-
-                log = AccessLog(self.options.access_logfile)
-                stack.callback(log.close)
-            app = behind_front(app, self.options)
+            log = stack.enter_context(access_log(self.options))
+            session = Session(app, self.options, log, ends=(_TerminatedError, KeyboardInterrupt))
             if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
                 with contextlib.suppress(ValueError):  # a thread other than the main one may not
                     stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, self._terminated))
             self._is_answering = True
             try:
-                with lifespan(app):
+                with lifespan(session.app):
                     try:
-                        self._respond(app, log)
+                        self._serve(session)
                     finally:
                         self._is_answering = False
             except _TerminatedError:
@@ -129,43 +125,34 @@ class CGIHandler:
         """Answer 500 if there is a request and nothing was answered so far: for who has found no app to call."""
         self._answer.refuse()
 
-    def _respond(self, app: WSGIApplication, log: Log | None) -> None:
+    def _serve(self, session: Session) -> None:
         variables = {name.decode("latin-1"): value.decode("latin-1") for name, value in os.environb.items()}
         coding = variables.get("HTTP_TRANSFER_ENCODING")
         try:
             environ = environ_of(variables)
-            check_sizes(environ, self.options)
-            length = _length(environ, coding)
+            check_sizes(environ, session.limits)
+            stdin = _Stdin(self._stdin, Body(_length(environ, coding), session.limits.body, self._backlog))
         except BadRequestError as error:
-            self._refuse(variables, error, log)
+            self._refuse(variables, error, session)
             return
-        raw = _Body(self._stdin, length, self.options.limit_body)
         if not self._is_file:
-            self._answer.body = raw
-        with io.BufferedReader(raw, _READ) as body:
+            self._answer.stdin = stdin
+        with input_of(stdin.body, stdin.read) as body:
             environ["wsgi.input"] = body
             environ["wsgi.input_terminated"] = True
             environ["wsgi.multithread"] = False
             environ["wsgi.multiprocess"] = True
             environ["wsgi.run_once"] = True
-            try:
-                respond(app, environ, self._answer, log)
-            except SystemExit:
-                # sys.exit() in an app: it ends no server elsewhere.
-                logger.exception("What is no error has left an app")
-            self._let_go(raw)
+            session.answer(environ, self._answer)
+            self._let_go(stdin)
 
-    def _refuse(self, environ: WSGIEnvironment, error: BadRequestError, log: Log | None) -> None:
-        """Answer what is no request."""
-        logger.warning("Refused a request from %s: %s", readable(environ.get("REMOTE_ADDR") or "-"), error)
-        headers, body = refusal(error.status, environ["REQUEST_METHOD"])
-        if log is not None:
-            log.write(environ, error.status, len(body))
+    def _refuse(self, variables: dict[str, str], error: BadRequestError, session: Session) -> None:
+        """Answer a malformed request."""
         with contextlib.suppress(ClientGone):
-            self._answer.send(error.status, headers, body)
-        length = environ.get("CONTENT_LENGTH", "")
+            self._answer.send(*session.refuse(error, variables))
+        length = variables.get("CONTENT_LENGTH", "")
         is_number = length.isascii() and length.isdigit() and len(length) <= 18
-        self._let_go(_Body(self._stdin, int(length) if is_number else 0, None))
+        self._let_go(_Stdin(self._stdin, Body(int(length) if is_number else 0)))
 
     def _terminated(self, number: int, frame: FrameType | None) -> None:
         """SIGTERM: the web server waits no longer. What shuts the app down is not disturbed."""
@@ -173,10 +160,10 @@ class CGIHandler:
             self._is_answering = False
             raise _TerminatedError
 
-    def _let_go(self, body: _Body) -> None:
-        """Take the rest of the body from the web server, which else may give up the answer with it (Apache does)."""
+    def _let_go(self, stdin: _Stdin) -> None:
+        """Take the rest of the body from the web server, which may give up the answer with it otherwise (Apache)."""
         if not self._is_file and not self._answer.is_over:
-            body.drain()
+            stdin.drain()
 
 
 class _TerminatedError(BaseException):
@@ -190,8 +177,8 @@ class _Answer:
         self._fileno = fileno
         #: that of the request, None where there is none
         self._method = method
-        #: what the web server may have to get rid of before it takes the answer
-        self.body: _Body | None = None
+        #: the body that the web server may have to hand over before it takes the answer
+        self.stdin: _Stdin | None = None
         #: the head of an answer whose body has not begun
         self._unsent = b""
         self._has_begun = self._is_gone = False
@@ -245,9 +232,9 @@ class _Answer:
         try:
             while rest:
                 part = rest
-                if self.body is not None and self.body.is_open:
+                if self.stdin is not None and self.stdin.is_open:
                     part = rest[:_NEVER_WAITS]
-                    self.body.make_way(self._fileno)
+                    self.stdin.make_way(self._fileno)
                 rest = rest[os.write(self._fileno, part) :]
         except OSError as error:
             self._is_gone = True
@@ -256,99 +243,56 @@ class _Answer:
             raise ClientGone from None
 
 
-class _Body(io.RawIOBase):
-    """The body of the request: *length* bytes of stdin, or all of it where that is None.
+class _Stdin:
+    """The body of the request, as it comes on stdin.
 
-    Apache takes nothing of the answer before it has handed over the body. So where an answer has to wait, what there is
-    of the body moves to a temporary file, from which the app may still read it.
+    Apache takes nothing of the answer before it has handed over the body. So where an answer has to wait, the body
+    that has come moves to the backlog, from which the app may still read it.
     """
 
-    def __init__(self, fileno: int, length: int | None, limit: int | None) -> None:
-        super().__init__()
+    def __init__(self, fileno: int, body: Body) -> None:
         self._fileno = fileno
-        self._left = length
-        #: what may still come where nobody has told the length
-        self._allowed = limit
-        #: why there is no more
-        self._fault: BodyError | None = None
-        #: whether there can be more on stdin
-        self.is_open = length != 0
-        #: what was read before the app has asked for it, and how much of that there is to read
-        self._moved: BinaryIO | None = None
-        self._waiting = 0
+        self.body = body
+        self._has_ended = False
 
-    def readable(self) -> bool:
-        return True
+    @property
+    def is_open(self) -> bool:
+        """True if more may come on stdin."""
+        length = self.body.length
+        return not self._has_ended and (length is None or self.body.received < length)
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        room = memoryview(buffer)
-        if self._moved is not None and self._waiting:
-            self._moved.seek(-self._waiting, os.SEEK_END)
-            count = os.readv(self._moved.fileno(), [room[: self._waiting]])
-            self._waiting -= count
-            return count
-        if self._fault is not None:
-            raise self._fault
-        return self._take(room) if self.is_open else 0
+    def read(self) -> None:
+        """Wait for more, and put it into the body."""
+        body = self.body
+        most = _READ if body.length is None else min(_READ, body.length - body.received)
+        try:
+            data = os.read(self._fileno, most)
+        except ConnectionResetError:
+            self._has_ended = True
+            body.fail(BODY_CUT_OFF)
+            return
+        if data:
+            body.put(data)
+        else:
+            self._has_ended = True
+        if not self.is_open:
+            body.end()
 
     def make_way(self, fileno: int) -> None:
-        """Return when *fileno* can be written to, or the body is at its end; what comes of it meanwhile is kept."""
+        """Return when *fileno* can be written to, or the body is at its end; what comes meanwhile is kept."""
         import select
 
         poll = select.poll()
         poll.register(fileno, select.POLLOUT)
         poll.register(self._fileno, select.POLLIN)
         while self.is_open and fileno not in dict(poll.poll()):
-            if self._moved is None:
-                import tempfile
-
-                self._moved = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  closed with the body
-            part = bytearray(_READ)
-            with contextlib.suppress(BodyError):
-                count = self._take(memoryview(part))
-                self._moved.seek(0, os.SEEK_END)
-                self._moved.write(part[:count])
-                self._waiting += count
+            self.read()
 
     def drain(self) -> None:
-        """Read what is left on stdin, for nobody."""
-        room = memoryview(bytearray(_READ))
+        """Read the rest of stdin, and drop it."""
         while self.is_open:
-            with contextlib.suppress(BodyError):
-                self._take(room)
-
-    def close(self) -> None:
-        self.is_open = False
-        if self._moved is not None:
-            self._moved.close()
-        super().close()
-
-    def _take(self, room: memoryview) -> int:
-        """Read from stdin; 0 at the end of the body, a BodyError where it is none."""
-        if self._left is not None:
-            room = room[: self._left]
-        try:
-            count = os.readv(self._fileno, [room])
-        except ConnectionResetError:
-            self.is_open = False
-            raise self._failed("400 Bad Request", "the client has left before the end of its body") from None
-        if self._left is not None:
-            if not count:
-                self.is_open = False
-                raise self._failed("400 Bad Request", f"the body ended {self._left} bytes before its CONTENT_LENGTH")
-            self._left -= count
-            self.is_open = self._left > 0
-        else:
-            self.is_open = count > 0
-            if self._allowed is not None:
-                self._allowed -= count
-                if self._allowed < 0:
-                    raise self._failed("413 Content Too Large", "the body is larger than --limit-body")
-        return count
-
-    def _failed(self, status: str, reason: str) -> BodyError:
-        self._fault = BodyError(status, reason)
-        return self._fault
+            self.read()
+            self.body.backlog.clear()
 
 
 def _length(environ: WSGIEnvironment, coding: str | None) -> int | None:

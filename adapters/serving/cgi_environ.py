@@ -11,14 +11,14 @@ import sys
 from typing import TYPE_CHECKING
 from wsgiref.util import FileWrapper
 
-from flask_embed.adapters.serving.http_environ import BadRequestError
+from flask_embed.adapters.serving.limits import BadRequestError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-    from flask_embed.options import Options
+    from flask_embed.adapters.serving.limits import Limits
 
-__all__ = ["cgi_head", "check_sizes", "environ_of"]
+__all__ = ["check_sizes", "environ_of"]
 
 _LENGTH = re.compile(r"[0-9]{1,18}")
 #: a setting of libraries (CVE-2016-5385); a body that the web server has put together; twins of variables without HTTP_
@@ -58,24 +58,11 @@ def environ_of(variables: dict[str, str]) -> WSGIEnvironment:
     return environ
 
 
-def check_sizes(environ: WSGIEnvironment, options: Options) -> None:
-    """:exc:`BadRequestError` if the request is larger than *options* allow: its target, its headers, or its body."""
-    if len(environ.get("REQUEST_URI", "")) > options.limit_line:
-        raise BadRequestError("414 URI Too Long", "the request target is too long")
+def check_sizes(environ: WSGIEnvironment, limits: Limits) -> None:
+    """:exc:`BadRequestError` if the request target, the headers or the announced body are larger than allowed."""
+    limits.check_line(len(environ.get("REQUEST_URI", "")))
     headers = [name for name in environ if name.startswith("HTTP_")]
-    size = sum(len(name) - 1 + len(environ[name]) for name in headers)  # "HTTP_" is as long as ": " and the line break
-    if len(headers) > options.limit_header_count or size > options.limit_headers:
-        raise BadRequestError("431 Request Header Fields Too Large", "there are too many headers, or too large ones")
-    if options.limit_body is not None and int(environ.get("CONTENT_LENGTH", "0")) > options.limit_body:
-        raise BadRequestError("413 Content Too Large", "the body is larger than --limit-body")
-
-
-def cgi_head(status: str, headers: list[tuple[str, str]]) -> bytes:
-    """The head of an answer (RFC 3875 section 6.2).
-
-    An app's own ``Status`` header is left out: it would be another. So is a ``Location`` with the status 200, where it
-    means nothing (RFC 9110 section 10.2.2): Apache would answer with what is at that place (section 6.2.2).
-    """
-    left_out = ("status", "location") if status.startswith("200") else ("status",)
-    lines = [f"{name}: {value}\r\n" for name, value in headers if name.lower() not in left_out]
-    return f"Status: {status}\r\n{''.join(lines)}\r\n".encode("latin-1")
+    limits.check_header_count(len(headers))
+    # "HTTP_" is as long as ": " and the line break
+    limits.check_headers(sum(len(name) - 1 + len(environ[name]) for name in headers))
+    limits.check_body(int(environ.get("CONTENT_LENGTH", "0")))

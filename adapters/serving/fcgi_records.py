@@ -7,7 +7,7 @@
     records.replies                # bytes to be sent to the web server now
     records.request                # the request that has begun, None without one
       .variables                   # its variables, None until all are there
-      .parts, .input_ended         # what came of its body
+      .body, .input_ended          # its body, as far as it has come
     output(request.id, data)       # records for a part of the answer
     finish(request.id)             # the records that end it
     records.next()                 # ready for another request on the same connection
@@ -19,9 +19,11 @@ are kept up to a limit, and what is above it is read and dropped.
 
 from __future__ import annotations
 
-from collections import deque
 from struct import Struct
 from typing import TYPE_CHECKING
+
+from flask_embed.adapters.serving.body import NO_BODY, Body
+from flask_embed.adapters.serving.limits import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -58,7 +60,7 @@ _MOST = 65528
 _MOST_CONTROL = 4096
 #: how many records may ask for a reply on a connection before a request on it is answered
 _MOST_REPLIES = 64
-
+_ABORTED = Fault("400 Bad Request", "the web server has given up the request")
 
 #: What no web server takes for a record. nginx takes the end of a connection for the end of an answer, but not this.
 BROKEN = _HEADER.pack(0, 0, 0, 0, 0)
@@ -72,7 +74,7 @@ class Request:
     """A request, as far as it has come."""
 
     __slots__ = (
-        "_content", "aborted", "id", "input_ended", "keeps_connection", "limit", "parts", "role", "size", "variables",
+        "_content", "aborted", "body", "id", "input_ended", "keeps_connection", "limit", "role", "size", "variables",
     )  # fmt: skip
 
     def __init__(self, number: int, role: int, keeps_connection: bool, limit: int) -> None:
@@ -84,8 +86,9 @@ class Request:
         self.variables: dict[str, str] | None = None
         #: bytes of the variables, and how many there may be
         self.size, self.limit = 0, limit
-        #: parts of the body that nobody has taken yet
-        self.parts: deque[bytes] = deque()
+        #: the body: its length and limit are announced to it when the variables are there
+        self.body = Body() if role == RESPONDER else NO_BODY
+        #: True if nothing more comes of this request
         self.input_ended = role != RESPONDER  # an authorizer gets none (section 6.3)
         #: whether the web server has no use for the answer any more
         self.aborted = False
@@ -182,7 +185,7 @@ class Records:
             if request.variables is None:
                 raise ProtocolError("a body before the variables")
             if not request.input_ended:
-                request.parts.append(content)
+                request.body.put(content)
         elif request.variables is None:
             request.size += len(content)
             if request.size <= self.limit:
@@ -196,6 +199,7 @@ class Records:
             return
         if self._type == _STDIN:
             request.input_ended = True
+            request.body.end()
         elif request.variables is None:
             content = request._content
             request._content = []
@@ -216,6 +220,7 @@ class Records:
                 self._reply(_record(_UNKNOWN_TYPE, 0, bytes([kind]) + bytes(7)))
         elif kind == _ABORT_REQUEST and request is not None and request.id == number:
             request.aborted = request.input_ended = True
+            request.body.fail(_ABORTED)
         # What else comes for a request (section 3.3, FCGI_DATA) is for roles that are not served.
 
     def _begin(self, number: int, content: bytes) -> None:

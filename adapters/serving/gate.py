@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from flask_embed.options import Options
 
-__all__ = ["behind_front", "whole_server"]
+__all__ = ["behind_gate", "whole_server"]
 
 
-def behind_front(app: WSGIApplication, options: Options) -> WSGIApplication:
+def behind_gate(app: WSGIApplication, options: Options) -> WSGIApplication:
     """*app* as a server calls it.
 
     A request goes through what the options ask for: the fixers for the front, ProxyFix, the strict gate (always), the

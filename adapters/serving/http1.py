@@ -2,9 +2,9 @@
 
 One :class:`Connection` reads one request after the other, and no further than the end of the current one:
 
-    receive() ─► head ──► environ ─► the body's parts ─► body_ended
-                   │                      │                  │
-                   └► fault               └► body_fault      └─ next() ─► head …
+    receive() ─► head ──► environ ─► body ─► body.ended ─ next() ─► head …
+                   │                   │
+                   └► fault            └► body.fault
 
 llhttp (in httptools) judges heads and framing. It is fed no further than one message can reach, so that what comes
 behind is a request of its own, read when this one is answered. What llhttp lets pass and a server must not is refused
@@ -15,11 +15,7 @@ request line, blank lines before it, chunk sizes of any length.
 from __future__ import annotations
 
 import re
-import time
-from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from wsgiref.handlers import format_date_time
 
 from httptools import (
     HttpParserError,
@@ -28,12 +24,17 @@ from httptools import (
     HttpRequestParser,
 )
 
-from flask_embed.adapters.serving.http_environ import BadRequestError, environ_of, keeps_alive
+from flask_embed.adapters.serving.body import NO_BODY, Body
+from flask_embed.adapters.serving.http_environ import environ_of, keeps_alive
+from flask_embed.adapters.serving.limits import BODY_CUT_OFF, BadRequestError, Fault
+from flask_embed.adapters.serving.response_head import http_head
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-__all__ = ["Connection", "Limits"]
+    from flask_embed.adapters.serving.limits import Limits
+
+__all__ = ["Connection"]
 
 _VERSIONS = ("HTTP/1.1", "HTTP/1.0")
 _VERSION = re.compile(r"HTTP/[0-9]\.[0-9]")
@@ -48,23 +49,13 @@ _LONGEST_CHUNK_LINE = 4096
 _WORTH_READING = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The largest request that is read, in bytes; ``body`` is None for any length."""
-
-    line: int = 8 * 1024
-    headers: int = 64 * 1024
-    header_count: int = 100
-    body: int | None = None
-
-
 class Connection:
     """The protocol of one connection.
 
-    *base* is the part of the environ that its requests share. Bytes that came go into :meth:`receive`, until
-    :attr:`environ` or :attr:`fault` is there, and, while the app asks for more of the body, until :attr:`parts` holds
-    some. The answer goes through :meth:`start`, :meth:`part` and :meth:`end`, whose bytes are to be sent; then
-    :meth:`next` reads on, if :attr:`keep_alive`.
+    *base* is what the environs of its requests share. Bytes that came go into :meth:`receive`, until :attr:`environ` or
+    :attr:`fault` is there, and, while the app asks for more of it, until :attr:`body` has some. The answer goes through
+    :meth:`start`, :meth:`part` and :meth:`end`, whose bytes are to be sent; then :meth:`next` reads on, if
+    :attr:`keep_alive`.
     """
 
     def __init__(self, base: WSGIEnvironment, limits: Limits) -> None:
@@ -84,18 +75,15 @@ class Connection:
         self.line: list[str] | None = None
         #: why the input is no request; nothing is read after it
         self.fault: BadRequestError | None = None
-        #: what of the body came and was not taken
-        self.parts: deque[memoryview] = deque()
-        #: how many bytes of the body came
-        self.received = 0
-        self.body_ended = False
-        #: why the body will not end; nothing is read after it
-        self.body_fault: BadRequestError | None = None
+        #: the body of that request; nothing is read after a fault of it
+        self.body = NO_BODY
         #: bytes of the body that are to come, or of the current chunk with its line break; -1 before the next chunk
         self._left = 0
         self._is_chunked = False
         #: bytes of the trailer section, -1 before it
         self._trailers = -1
+        #: True if llhttp has read the message to its end
+        self._is_complete = False
         #: whether llhttp has stopped at a request for another protocol
         self._upgrades = False
         #: whether the client waits for a word before it sends the body
@@ -112,11 +100,10 @@ class Connection:
         self._headers.append((name.decode("latin-1"), value.decode("latin-1").rstrip(" \t")))
 
     def on_body(self, data: bytes) -> None:
-        self.received += len(data)
-        self.parts.append(memoryview(data))
+        self.body.put(data)
 
     def on_message_complete(self) -> None:
-        self.body_ended = True
+        self._is_complete = True
 
     # Input
 
@@ -128,8 +115,8 @@ class Connection:
     @property
     def input_is_open(self) -> bool:
         """Whether the client may still be sending what nobody is going to read."""
-        is_read = self.body_ended and self._at == len(self._buffer)
-        return self.fault is not None or self.body_fault is not None or not is_read
+        is_read = self.body.ended and self._at == len(self._buffer)
+        return self.fault is not None or self.body.fault is not None or not is_read
 
     def receive(self, data: bytes) -> None:
         """Take what has come; ``b""`` says that nothing will."""
@@ -144,9 +131,8 @@ class Connection:
         """Go on to the next request, of which some may be there already."""
         self.environ = self.line = None
         self._headers.clear()
-        self.parts.clear()
-        self.received = 0
-        self.body_ended = self.started = False
+        self.body = NO_BODY
+        self._is_complete = self.started = False
         self._trailers = -1
         if self._at < len(self._buffer):
             self._read_on()
@@ -155,7 +141,8 @@ class Connection:
         """Read what is there, up to the end of one message."""
         if self.environ is None and self.fault is None:
             self._read_head()
-        if self.environ is not None and not self.body_ended and self.body_fault is None:
+        body = self.body
+        if self.environ is not None and not body.ended and body.fault is None:
             self._read_body()
 
     def _end_of_input(self) -> None:
@@ -163,8 +150,8 @@ class Connection:
             if self.fault is None and self._at < len(self._buffer):
                 self.fault = BadRequestError("400 Bad Request", "the input ended within the head of a request")
                 self.keep_alive = False
-        elif not self.body_ended and self.body_fault is None:
-            self._break("400 Bad Request", "the body ended before its time")
+        else:
+            self.fail_body(BODY_CUT_OFF)
 
     def _read_head(self) -> None:
         data, at = self._buffer, self._at
@@ -186,10 +173,10 @@ class Connection:
         limits = self._limits
         if len(data) > min(limits.line, limits.headers):
             line_end = data.find(b"\r\n", 0, limits.line + 2)
-            if line_end < 0 and len(data) > limits.line + 1:  # the CR may be there
-                raise BadRequestError("414 URI Too Long", "the request line is too long")
-            if line_end >= 0 and len(data) - line_end - 4 > limits.headers:
-                raise BadRequestError("431 Request Header Fields Too Large", "the headers are too large")
+            if line_end < 0:
+                limits.check_line(len(data) - 1)  # the CR may be there
+            else:
+                limits.check_headers(len(data) - line_end - 4)
         if _BARE_LF.search(data, max(self._searched - 1, 0)) or not _METHOD_SO_FAR.match(data, 0, 64):
             raise BadRequestError("400 Bad Request", "no request line")
 
@@ -197,8 +184,7 @@ class Connection:
         """The environ for a head; the framing of its body is known then."""
         limits = self._limits
         line_end = head.find(b"\r\n")
-        if line_end > limits.line:
-            raise BadRequestError("414 URI Too Long", "the request line is too long")
+        limits.check_line(line_end)
         parts = head[:line_end].decode("latin-1").split(" ")  # RFC 9112 section 3: one space between them
         # llhttp leaves out what breaks lines before a request; h11 does not, and so nobody else may see another method.
         if len(parts) != 3 or head[0] <= 0x20 or (parts[2] not in _VERSIONS and _VERSION.fullmatch(parts[2]) is None):
@@ -207,24 +193,24 @@ class Connection:
         if protocol not in _VERSIONS:
             self._check_beginning(head)  # or it would be refused as something else where it comes in pieces
             raise BadRequestError("505 HTTP Version Not Supported", "another version of HTTP")
-        if len(head) - line_end - 4 > limits.headers:
-            raise BadRequestError("431 Request Header Fields Too Large", "the headers are too large")
+        limits.check_headers(len(head) - line_end - 4)
         self._feed(head)
-        if len(self._headers) > limits.header_count:
-            raise BadRequestError("431 Request Header Fields Too Large", "too many headers")
+        limits.check_header_count(len(self._headers))
         environ = environ_of(self.base, method, target, protocol, self._headers)
         if self._upgrades:
             self._decline_upgrade(environ)
         self.keep_alive = keeps_alive(environ)
-        self._is_chunked = not self.body_ended and "CONTENT_LENGTH" not in environ
-        if self.body_ended:
+        if self._is_complete:
             return environ
-        if self._is_chunked:
+        length = environ.get("CONTENT_LENGTH")
+        self._is_chunked = length is None
+        if length is None:
             self._left = -1
+            self.body = Body(None, limits.body)
         else:
-            self._left = int(environ["CONTENT_LENGTH"])
-            if limits.body is not None and self._left > limits.body:
-                raise BadRequestError("413 Content Too Large", "the body is larger than --limit-body")
+            self._left = int(length)
+            limits.check_body(self._left)
+            self.body = Body(self._left)
         self.awaits_continue = protocol == "HTTP/1.1" and environ.get("HTTP_EXPECT", "").lower() == "100-continue"
         return environ
 
@@ -242,7 +228,7 @@ class Connection:
             framing = "Transfer-Encoding: chunked"
         else:
             return
-        self.body_ended = False
+        self._is_complete = False
         self._feed(f"POST / HTTP/1.1\r\n{framing}\r\n\r\n".encode("ascii"))
 
     def _new_parser(self) -> HttpRequestParser:
@@ -275,11 +261,11 @@ class Connection:
             else:
                 self._read_part()
         except BadRequestError as error:
-            self._break(error.status, str(error))
-            return
-        limit = self._limits.body
-        if limit is not None and self.received > limit:
-            self._break("413 Content Too Large", "the body is larger than --limit-body")
+            self.fail_body(Fault(error.status, str(error)))
+        if self.body.fault is not None:
+            self.keep_alive = False
+        elif self._is_complete:
+            self.body.end()
 
     def _read_part(self) -> None:
         """Read what is there of a body, or of a chunk, whose length is known."""
@@ -291,7 +277,7 @@ class Connection:
     def _read_chunks(self) -> None:
         """Read chunks, and the trailers behind the last one, which are dropped."""
         data = self._buffer
-        while not self.body_ended and self._at < len(data):
+        while not self._is_complete and self._at < len(data):
             if self._left > 0:
                 self._read_part()
                 self._left = self._left or -1
@@ -299,8 +285,7 @@ class Connection:
             end = data.find(b"\r\n", self._at + self._searched) + 2
             length = (len(data) if end < 2 else end) - self._at  # also of a line of which not all is there
             if self._trailers >= 0:
-                if self._trailers + length > self._limits.headers:
-                    raise BadRequestError("431 Request Header Fields Too Large", "the trailers are too large")
+                self._limits.check_headers(self._trailers + length)
             elif length > _LONGEST_CHUNK_LINE:
                 raise BadRequestError("400 Bad Request", "a line between chunks is too long")
             if end < 2:
@@ -324,37 +309,24 @@ class Connection:
                     self._trailers = 0
             self._feed(line)
 
-    def _break(self, status: str, reason: str) -> None:
-        self.body_fault = BadRequestError(status, reason)
-        self.keep_alive = False
+    def fail_body(self, fault: Fault) -> None:
+        """Read no more of a body that has not ended."""
+        self.body.fail(fault)
+        if self.body.fault is not None:
+            self.keep_alive = False
 
     # Output
 
     def start(self, status: str, headers: list[tuple[str, str]]) -> bytes:
         """The head of the answer to the current request, checked by the boundary before."""
         self.started = True
-        environ = self.environ
-        is_new = environ is None or environ["SERVER_PROTOCOL"] == "HTTP/1.1"
-        head = f"HTTP/1.1 {status}\r\n" + "".join([f"{name}: {value}\r\n" for name, value in headers])
-        lower = head.lower()
-        if "\ndate:" not in lower:
-            head += _date_line()  # RFC 9110 section 6.6.1
-        self._chunks_out = False
-        if "\ncontent-length:" not in lower and environ is not None and not status.startswith(("204", "304")):
-            if environ["REQUEST_METHOD"] == "HEAD":
-                pass  # what a GET would be told of the length may be left out
-            elif is_new:
-                self._chunks_out = True
-                head += "Transfer-Encoding: chunked\r\n"
-            else:
-                self.keep_alive = False  # only the end of the connection ends the body
-        if self.keep_alive and not self.body_ended and not self._is_worth_reading():
+        method, _, protocol = self.line or ("-", "-", "HTTP/1.1")
+        if self.keep_alive and not self.body.ended and not self._is_worth_reading():
             self.keep_alive = False
-        if not self.keep_alive:
-            head += "Connection: close\r\n"
-        elif not is_new:
-            head += "Connection: keep-alive\r\n"
-        return (head + "\r\n").encode("latin-1")
+        head, self._chunks_out, self.keep_alive = http_head(
+            status, headers, method, is_http11=protocol == "HTTP/1.1", keep_alive=self.keep_alive
+        )
+        return head
 
     def part(self, data: bytes) -> bytes:
         """A part of the answer's body, which is not empty."""
@@ -377,15 +349,3 @@ class Connection:
         A client that waits for a 100 may send the body or not: nobody can tell what its next bytes are.
         """
         return not self.awaits_continue and not self._is_chunked and self._left <= _WORTH_READING
-
-
-_date, _next_date = "", 0.0
-
-
-def _date_line() -> str:
-    global _date, _next_date  # noqa: PLW0603
-    now = time.time()
-    if not _next_date - 1 <= now < _next_date:  # the clock may have been set back
-        _next_date = int(now) + 1.0
-        _date = f"Date: {format_date_time(now)}\r\n"
-    return _date

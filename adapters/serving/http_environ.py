@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 from wsgiref.util import FileWrapper
 
+from flask_embed.adapters.serving.limits import BadRequestError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from _typeshed.wsgi import WSGIEnvironment
 
-__all__ = ["BadRequestError", "connection_environ", "environ_of", "keeps_alive", "refusal"]
+__all__ = ["connection_environ", "environ_of", "keeps_alive"]
 
 #: RFC 3986 without fragment: a front and an app could read what follows a ``#`` differently
 _TARGET = re.compile(r"[!\"$-~]+")
@@ -26,15 +28,6 @@ _ABSOLUTE = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?]+)(?P<rest>[/?]
 _LENGTH = re.compile(r"[0-9]{1,18}")
 #: what a second one of makes nonsense, or another request
 _ONCE = ("HTTP_HOST", "CONTENT_LENGTH", "CONTENT_TYPE")
-
-
-class BadRequestError(Exception):
-    """What a client sent is no request that can be answered: the *status* to answer it with, and why, for the log."""
-
-    def __init__(self, status: str, reason: str) -> None:
-        super().__init__(reason)
-        #: a status line like ``400 Bad Request``
-        self.status = status
 
 
 def _refused(reason: str) -> BadRequestError:
@@ -125,12 +118,6 @@ def keeps_alive(environ: WSGIEnvironment) -> bool:
         return is_new
     options = [option.strip(" \t") for option in environ["HTTP_CONNECTION"].lower().split(",")]
     return "close" not in options and (is_new or "keep-alive" in options)
-
-
-def refusal(status: str, method: str) -> tuple[list[tuple[str, str]], bytes]:
-    """Headers and body of the answer to what is no request; HEAD gets none."""
-    body = b"" if method == "HEAD" else f"{status[4:]}\n".encode("ascii")
-    return [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))], body
 
 
 def _origin_form(method: str, target: str, environ: WSGIEnvironment) -> str:

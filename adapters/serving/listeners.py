@@ -8,14 +8,17 @@ import os
 import re
 import socket
 import stat
-from typing import TYPE_CHECKING
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, Any
 
 from flask_embed.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["activated", "address_of", "is_listening", "listening"]
+    from flask_embed.options import Options
+
+__all__ = ["activated", "address_of", "is_listening", "listening", "web_servers_of"]
 
 _HOST_PORT = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]/\s]*)):(?P<port>[0-9]{1,5})")
 _FORMS = "write HOST:PORT ([::1]:PORT), unix:PATH or fd://N"
@@ -50,6 +53,41 @@ def address_of(listener: socket.socket, scheme: str = "http") -> str:
         return f"unix:{os.fsdecode(name)}"
     host, port = name[:2]
     return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
+
+
+def web_servers_of(listener: socket.socket, options: Options) -> Callable[[Any], bool]:
+    """A function that is True for the address of a peer that may connect over FastCGI.
+
+    Those are the addresses and networks of ``--web-server-addrs``, else of the variable FCGI_WEB_SERVER_ADDRS (FastCGI
+    specification, section 3.2), else this machine; ``any`` is every one. Who may use a unix socket its mode says.
+    :exc:`~flask_embed.errors.UsageError` for a malformed list, and where other machines could connect unnamed.
+    """
+    if listener.family == socket.AF_UNIX:
+        return lambda peer: True
+    named = options.web_server_addrs or tuple(
+        filter(None, os.environ.get("FCGI_WEB_SERVER_ADDRS", "").replace(" ", "").split(","))
+    )
+    if "any" in named:
+        return lambda peer: True
+    host = listener.getsockname()[0]
+    if not named and not ip_address(host.partition("%")[0]).is_loopback:
+        raise UsageError(
+            f"FastCGI at {host}: every peer that connects is trusted as the web server; name those that may with "
+            "--web-server-addrs 10.0.0.2,10.0.1.0/24 (or any)"
+        )
+    try:
+        networks = [ip_network(name) for name in named]
+    except ValueError:
+        raise UsageError(
+            f"--web-server-addrs or FCGI_WEB_SERVER_ADDRS: {','.join(named)!r} is not a list of addresses; write "
+            "10.0.0.2,10.0.1.0/24 (or any)"
+        ) from None
+
+    def is_allowed(peer: Any) -> bool:
+        address = ip_address(peer[0].partition("%")[0])
+        return not networks or any(address in network for network in networks)
+
+    return is_allowed
 
 
 def is_listening(number: int) -> bool:

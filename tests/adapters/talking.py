@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from flask_embed.adapters.serving.http1 import Connection, Limits
+from flask_embed.adapters.serving.body import Body
+from flask_embed.adapters.serving.http1 import Connection
 from flask_embed.adapters.serving.http_environ import connection_environ
+from flask_embed.adapters.serving.limits import Limits
 from flask_embed.middleware.strict import environ_fault
 
 if TYPE_CHECKING:
@@ -45,6 +47,14 @@ def cut(raw: bytes, at: int) -> Iterator[bytes]:
     return (piece for piece in (raw[:at], raw[at:]) if piece)
 
 
+def unread(body: Body) -> bytes:
+    """The bytes that came and were not read."""
+    view, size = memoryview(bytearray(body.backlog.size)), 0
+    while body.backlog.size:
+        size += body.backlog.read_into(view[size:])
+    return bytes(view)
+
+
 def talk(pieces: Iterable[bytes], limits: Limits | None = None, *, reads: bool = True) -> list[Exchange]:
     """Read all requests of an input that comes in *pieces*, answer each with 200, and read its body before, or not."""
     connection, waiting = new(limits), iter(pieces)
@@ -67,9 +77,9 @@ def talk(pieces: Iterable[bytes], limits: Limits | None = None, *, reads: bool =
         if status == 200 and (fault or environ["PATH_INFO"] == "*"):
             status = 400 if fault else 204
         connection.start(f"{status} Status", TEXT)
-        while connection.keep_alive and not connection.body_ended and connection.body_fault is None:
+        while connection.keep_alive and not connection.body.ended and connection.body.fault is None:
             connection.receive(next(waiting, b""))
-        found.append(Exchange(status, environ, body, connection.keep_alive, connection.body_ended))
+        found.append(Exchange(status, environ, body, connection.keep_alive, connection.body.ended))
         if not connection.keep_alive:
             return found
         connection.next()
@@ -78,11 +88,10 @@ def talk(pieces: Iterable[bytes], limits: Limits | None = None, *, reads: bool =
 def _read(connection: Connection, waiting: Iterator[bytes]) -> tuple[bytes, int]:
     body = b""
     while True:
-        while connection.parts:
-            body += bytes(connection.parts.popleft())
-        if connection.body_fault is not None:
-            return body, int(connection.body_fault.status[:3])
-        if connection.body_ended:
+        body += unread(connection.body)
+        if connection.body.fault is not None:
+            return body, int(connection.body.fault.status[:3])
+        if connection.body.ended:
             return body, 200
         connection.receive(next(waiting, b""))
 

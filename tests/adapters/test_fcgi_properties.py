@@ -12,10 +12,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flask_embed.adapters.serving.boundary import respond
-from flask_embed.adapters.serving.cgi_environ import cgi_head, check_sizes, environ_of
+from flask_embed.adapters.serving.cgi_environ import check_sizes, environ_of
 from flask_embed.adapters.serving.fcgi_records import ProtocolError, Records, encoded_pairs, end, finish, output, pairs
-from flask_embed.adapters.serving.gate import behind_front
-from flask_embed.adapters.serving.http_environ import BadRequestError
+from flask_embed.adapters.serving.gate import behind_gate
+from flask_embed.adapters.serving.limits import BadRequestError, Limits
+from flask_embed.adapters.serving.response_head import cgi_head
 from flask_embed.options import Options
 from tests.adapters.records import (
     ABORT,
@@ -35,6 +36,7 @@ from tests.adapters.records import (
     renumbered,
     stream,
 )  # fmt: skip
+from tests.adapters.talking import unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -130,7 +132,7 @@ def taken(pieces: Iterable[bytes]) -> Taken:
         request.role,
         request.variables,
         request.size,
-        b"".join(request.parts),
+        unread(request.body),
         request.input_ended,
         request.aborted,
         records.replies,
@@ -169,7 +171,7 @@ def test_what_goes_on_without_an_end_is_refused_or_handed_on(beginning: bytes, p
             return
         request = records.request
         if request is not None:
-            request.parts.clear()
+            request.body.backlog.clear()
             assert sum(map(len, request._content)) <= LIMIT
         assert len(records._rest) <= 4096 + 8
         assert len(records.replies) <= 64 * 32
@@ -204,7 +206,7 @@ def test_any_variables_are_an_environ_or_refused(variables: dict[str, str]) -> N
     told = dict(variables)
     try:
         environ = environ_of(variables)
-        check_sizes(environ, Options(limit_line=20, limit_headers=100, limit_header_count=2, limit_body=5))
+        check_sizes(environ, Limits(line=20, headers=100, header_count=2, body=5))
     except BadRequestError:
         return
     own = {"wsgi.url_scheme", "wsgi.version", "wsgi.errors", "wsgi.file_wrapper"}
@@ -306,7 +308,7 @@ def test_any_request_of_a_web_server_is_answered(options: Options, variables: di
         return
     written = Written()
 
-    respond(behind_front(app, options), environ, written)
+    respond(behind_gate(app, options), environ, written)
 
     status = written.data.partition(b"\r\n")[0]
     assert status in (b"Status: 204 No Content", b"Status: 404 Not Found", b"Status: 400 Bad Request")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from flask_embed.adapters.lighttpd import CGIRootFix, LighttpdCGIRootFix
 from flask_embed.adapters.nginx import PathInfoFromRequestUriFix
 from flask_embed.adapters.proxy import ProxyFix
-from flask_embed.adapters.serving.gate import behind_front
+from flask_embed.adapters.serving.gate import behind_gate
 from flask_embed.options import Options
 from tests.middleware.rules import is_request, plain
 
@@ -205,7 +205,7 @@ def test_behind_all_that_a_runner_puts_there_an_app_sees_a_request(
     )
     environ = {key: value for key, value in plain(**changes).items() if key not in missing}
 
-    seen = seen_behind(lambda app: behind_front(app, options), environ)
+    seen = seen_behind(lambda app: behind_gate(app, options), environ)
 
     if seen is not None:
         assert is_request(seen)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from werkzeug.test import create_environ, run_wsgi_app
 
-from flask_embed.adapters.serving.gate import behind_front
+from flask_embed.adapters.serving.gate import behind_gate
 from flask_embed.composition import parts_of
 from flask_embed.errors import PrefixError, UsageError
 from flask_embed.middleware.prefix import PrefixMiddleware
@@ -28,14 +28,14 @@ def where(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes
 
 def answer(options: Options, path: str, **changes: Any) -> tuple[int, str]:
     environ = create_environ(path, headers=changes.pop("headers", None), environ_base=changes)
-    body, status, _ = run_wsgi_app(behind_front(where, options), environ)
+    body, status, _ = run_wsgi_app(behind_gate(where, options), environ)
     return int(status[:3]), b"".join(body).decode()
 
 
 def test_the_order_is_one() -> None:
     options = Options(prefix="/sent", script_name="/stripped", trust_proxy=1, fix=("lighttpd-root",))
 
-    names = [type(part.app).__name__ for part in parts_of(behind_front(where, options))]
+    names = [type(part.app).__name__ for part in parts_of(behind_gate(where, options))]
 
     assert names == [
         "LighttpdCGIRootFix",
@@ -48,7 +48,7 @@ def test_the_order_is_one() -> None:
 
 
 def test_without_options_the_gate_alone_stands_there() -> None:
-    app = behind_front(where, Options())
+    app = behind_gate(where, Options())
 
     assert [type(part.app).__name__ for part in parts_of(app)] == ["StrictEnviron", "function"]
     assert answer(Options(), "/x") == (200, "http://localhost |/x")
@@ -76,9 +76,9 @@ def test_an_app_brings_its_own_gate_by_its_class_and_not_by_accident() -> None:
 
     refused = {**create_environ("/"), "PATH_INFO": "x"}
 
-    body, status, _ = run_wsgi_app(behind_front(Own(), Options(prefix="/app")), refused)
+    body, status, _ = run_wsgi_app(behind_gate(Own(), Options(prefix="/app")), refused)
     assert (status, b"".join(body)) == ("200 OK", b"http://localhost /own|x")
-    assert run_wsgi_app(behind_front(Obliging(), Options()), refused)[1] == "400 Bad Request"
+    assert run_wsgi_app(behind_gate(Obliging(), Options()), refused)[1] == "400 Bad Request"
 
 
 def test_stripped_and_sent_prefixes_add_up() -> None:
@@ -114,7 +114,7 @@ def test_what_a_fixer_makes_passes_the_gate() -> None:
     environ = create_environ("/")
     environ.update(SCRIPT_NAME="/hello", PATH_INFO="", REQUEST_URI="/hello")
 
-    body, status, _ = run_wsgi_app(behind_front(where, Options(fix=("lighttpd-root",))), environ)
+    body, status, _ = run_wsgi_app(behind_gate(where, Options(fix=("lighttpd-root",))), environ)
 
     assert (status, b"".join(body)) == ("200 OK", b"http://localhost |/hello")
 
@@ -122,7 +122,7 @@ def test_what_a_fixer_makes_passes_the_gate() -> None:
 def test_the_fixer_for_nginx_puts_the_stripped_prefix_in_its_place() -> None:
     environ = create_environ("/")
     environ.update(SCRIPT_NAME="/app/x", PATH_INFO="", REQUEST_URI="/app/x")
-    app = behind_front(where, Options(fix=("lighttpd-root", "nginx-path-info"), script_name="/app"))
+    app = behind_gate(where, Options(fix=("lighttpd-root", "nginx-path-info"), script_name="/app"))
 
     body, status, _ = run_wsgi_app(app, environ)
 
@@ -137,7 +137,7 @@ def test_the_fixer_for_nginx_answers_what_is_outside_of_the_stripped_prefix(fix:
     environ = create_environ("/", method=method)
     environ.update(SCRIPT_NAME="/appfoo", PATH_INFO="", REQUEST_URI="/appfoo")
 
-    body, status, _ = run_wsgi_app(behind_front(where, Options(fix=fix, script_name="/app")), environ)
+    body, status, _ = run_wsgi_app(behind_gate(where, Options(fix=fix, script_name="/app")), environ)
 
     assert (status, b"".join(body)) == ("404 Not Found", b"" if method == "HEAD" else b"Not Found\n")
 
@@ -147,13 +147,13 @@ def test_the_fixer_for_nginx_answers_what_is_outside_of_the_stripped_prefix(fix:
 def test_a_segment_of_dots_is_refused_before_a_prefix_is_looked_for(options: Options, path: str) -> None:
     environ = {**create_environ("/"), "PATH_INFO": path}
 
-    assert run_wsgi_app(behind_front(where, options), environ)[1] == "400 Bad Request"
+    assert run_wsgi_app(behind_gate(where, options), environ)[1] == "400 Bad Request"
 
 
 def test_a_fixer_resolves_dots_before_the_gate_sees_them() -> None:
     environ = {**create_environ("/"), "SCRIPT_NAME": "", "PATH_INFO": "/app/x/../y", "REQUEST_URI": "/app/x/../y"}
 
-    body, status, _ = run_wsgi_app(behind_front(where, Options(fix=("nginx-path-info",), script_name="/app")), environ)
+    body, status, _ = run_wsgi_app(behind_gate(where, Options(fix=("nginx-path-info",), script_name="/app")), environ)
 
     assert (status, b"".join(body)) == ("200 OK", b"http://localhost /app|/y")
 
@@ -161,18 +161,18 @@ def test_a_fixer_resolves_dots_before_the_gate_sees_them() -> None:
 def test_the_signature_of_an_apache_passes() -> None:
     environ = {**create_environ("/x"), "SERVER_SIGNATURE": "<address>Apache/2.4.71 (Debian) Server</address>\n"}
 
-    assert run_wsgi_app(behind_front(where, Options()), environ)[1] == "200 OK"
+    assert run_wsgi_app(behind_gate(where, Options()), environ)[1] == "200 OK"
 
 
 def test_options_that_cannot_be_are_named() -> None:
     with pytest.raises(PrefixError, match="'//x'"):
-        behind_front(where, Options(prefix="//x"))
+        behind_gate(where, Options(prefix="//x"))
     with pytest.raises(UsageError, match="no fix called 'apache'"):
-        behind_front(where, Options(fix=("apache",)))
+        behind_gate(where, Options(fix=("apache",)))
     with pytest.raises(UsageError, match="nonsense"):
-        behind_front(where, Options(trust_proxy=1, forwarded_allow_ips=("nonsense",)))
+        behind_gate(where, Options(trust_proxy=1, forwarded_allow_ips=("nonsense",)))
     with pytest.raises(UsageError, match="counts nobody"):
-        behind_front(where, Options(trust_proxy=1, forwarded_allow_ips=()))
+        behind_gate(where, Options(trust_proxy=1, forwarded_allow_ips=()))
 
 
 def test_an_app_that_has_whatever_it_is_asked_for_is_looked_into_no_further() -> None:

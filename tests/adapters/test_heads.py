@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flask_embed.adapters.serving.http_environ import BadRequestError, connection_environ, environ_of, keeps_alive
+from flask_embed.adapters.serving.http_environ import connection_environ, environ_of, keeps_alive
+from flask_embed.adapters.serving.limits import BadRequestError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flask_embed.adapters.serving.http1 import Limits
+from flask_embed.adapters.serving.limits import Limits
 from tests.adapters.talking import bytewise, new, statuses, talk
 from tests.security.checks import linear
 

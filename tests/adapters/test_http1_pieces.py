@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from flask_embed.adapters.serving.http1 import Limits
+from flask_embed.adapters.serving.limits import Limits
 from flask_embed.options import Options
-from tests.adapters.talking import BASE, Exchange, bytewise, cut, new, talk
+from tests.adapters.talking import BASE, Exchange, bytewise, cut, new, talk, unread
 from tests.security.checks import linear
 
 if TYPE_CHECKING:
@@ -282,7 +282,7 @@ def test_what_cannot_become_a_request_is_refused_at_once(raw: bytes) -> None:
 
 @pytest.mark.parametrize("raw", [b"x\r\n", b"1" * 4097, b"1;" + b"x" * 4096, b"1\n", b"\r\n", b"0\r\nX\n"])
 def test_what_cannot_become_a_chunk_is_refused_at_once(raw: bytes) -> None:
-    fault = received(CHUNKED, *bytewise(raw)).body_fault
+    fault = received(CHUNKED, *bytewise(raw)).body.fault
     assert fault is not None
     assert fault.status == "400 Bad Request"
 
@@ -302,7 +302,7 @@ def test_the_answer_to_a_fault_says_that_the_connection_ends(pieces: list[bytes]
 
 def test_the_limits_are_those_of_the_options() -> None:
     options = Options()
-    assert Limits(options.limit_line, options.limit_headers, options.limit_header_count, options.limit_body) == Limits()
+    assert Limits.of(options) == Limits()
 
 
 @pytest.mark.parametrize(
@@ -355,7 +355,7 @@ def test_a_line_between_chunks_has_4096_bytes_at_most_and_a_trailer_may_have_mor
 )
 def test_input_without_end_is_refused_when_a_limit_is_reached(begun: bytes, limits: Limits, status: str) -> None:
     connection = received(begun, *bytewise(b"a" * 110), limits=limits)
-    fault = connection.fault or connection.body_fault
+    fault = connection.fault or connection.body.fault
     assert fault is not None
     assert fault.status == status
 
@@ -387,14 +387,14 @@ def test_what_nobody_has_read_is_no_part_of_the_next_request(first: bytes) -> No
     connection = received(post("Content-Length: 3") + first)
     connection.start("200 OK", [("Content-Length", "0")])
     rest = bytewise((b"abc" + NEXT)[len(first) :])
-    while not connection.body_ended:
+    while not connection.body.ended:
         connection.receive(next(rest))
     connection.next()
-    assert (list(connection.parts), connection.received) == ([], 0)
+    assert (unread(connection.body), connection.body.received) == (b"", 0)
     for piece in rest:
         connection.receive(piece)
     assert connection.environ is not None
-    assert (connection.environ["PATH_INFO"], list(connection.parts), connection.body_ended) == ("/next", [], True)
+    assert (connection.environ["PATH_INFO"], connection.body.is_empty) == ("/next", True)
 
 
 def test_the_body_can_be_taken_as_it_comes() -> None:
@@ -402,8 +402,7 @@ def test_the_body_can_be_taken_as_it_comes() -> None:
     seen = []
     for piece in (b"2\r\n", b"a", b"b\r\n1", b"\r\nc\r\n", b"0\r\n", b"\r\n"):
         connection.receive(piece)
-        seen.append((b"".join(connection.parts), connection.received, connection.body_ended))
-        connection.parts.clear()
+        seen.append((unread(connection.body), connection.body.received, connection.body.ended))
     assert seen == [
         (b"", 0, False),
         (b"a", 1, False),

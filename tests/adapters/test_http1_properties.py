@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flask_embed.adapters.serving.boundary import BodyError, respond
-from flask_embed.adapters.serving.gate import behind_front, whole_server
-from flask_embed.adapters.serving.http1 import Limits
-from flask_embed.adapters.serving.http_environ import refusal
+from flask_embed.adapters.serving.body import input_of
+from flask_embed.adapters.serving.boundary import respond
+from flask_embed.adapters.serving.gate import behind_gate, whole_server
+from flask_embed.adapters.serving.limits import Limits
+from flask_embed.adapters.serving.response_head import refusal
 from flask_embed.options import Options
 from tests.adapters.talking import new
 from tests.wire.answers import answers
@@ -21,12 +21,11 @@ from tests.wire.changes import APP, changed, most_answers
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from _typeshed import WriteableBuffer
     from _typeshed.wsgi import WSGIEnvironment
 
 _names: dict[str, Any] = {}
 exec(APP, _names)
-app = behind_front(_names["app"], Options())
+app = behind_gate(_names["app"], Options())
 
 
 class Server:
@@ -46,7 +45,7 @@ class Server:
             if http.environ is None:
                 break
             self.answer(http.environ)
-            while http.keep_alive and not http.body_ended and http.body_fault is None:
+            while http.keep_alive and not http.body.ended and http.body.fault is None:
                 self.read()
             if not http.keep_alive:
                 break
@@ -60,9 +59,13 @@ class Server:
         self.http.receive(data)
         return data
 
+    def read_body(self) -> None:
+        self.sent += self.http.continue_line()
+        self.read()
+
     def answer(self, environ: WSGIEnvironment) -> None:
         self.asked.append((environ["REQUEST_METHOD"], environ["REQUEST_URI"]))
-        environ["wsgi.input"] = io.BufferedReader(Body(self))
+        environ["wsgi.input"] = input_of(self.http.body, self.read_body)
         respond(whole_server if environ["PATH_INFO"] == "*" else app, environ, self)
 
     def send(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
@@ -79,32 +82,6 @@ class Server:
 
     def cut(self) -> None:
         raise AssertionError("an answer was given up")
-
-
-class Body(io.RawIOBase):
-    """The body of a request."""
-
-    def __init__(self, server: Server) -> None:
-        self.server = server
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        http = self.server.http
-        while not http.parts:
-            if http.body_fault is not None:
-                raise BodyError(http.body_fault.status, str(http.body_fault))
-            if http.body_ended:
-                return 0
-            self.server.sent += http.continue_line()
-            self.server.read()
-        view, part = memoryview(buffer), http.parts.popleft()
-        count = min(len(view), len(part))
-        view[:count] = part[:count]
-        if count < len(part):
-            http.parts.appendleft(part[count:])
-        return count
 
 
 @given(changed(), st.lists(st.integers(1, 60)))
@@ -163,10 +140,10 @@ def test_what_goes_on_without_an_end_is_refused_or_handed_on(beginning: bytes, p
 
     for _ in range(12_000 // (len(part) * times)):
         http.receive(part * times)
-        http.parts.clear()
-        if http.fault is not None or http.body_fault is not None or http.body_ended:
+        http.body.backlog.clear()
+        if http.fault is not None or http.body.fault is not None or http.body.ended:
             return
         # Of a head no more than its limits, of a line between chunks no more than 4 KiB.
         assert len(http._buffer) - http._at <= (100 + 300 if http.environ is None else 4096) + len(part) * times + 8
     assert http.environ is not None
-    assert http.received > 0 or beginning.endswith(b"0\r\n")
+    assert http.body.received > 0 or beginning.endswith(b"0\r\n")

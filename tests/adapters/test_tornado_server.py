@@ -19,6 +19,7 @@ from tornado.web import Application, RequestHandler
 
 from flask_embed import Flask, request, url_for
 from flask_embed.adapters import tornado_server
+from flask_embed.adapters.serving.pipe import Pipe
 from flask_embed.adapters.serving.thread_pool import Threads
 from flask_embed.adapters.tornado_server import WSGIHandler
 from flask_embed.lifespan import lifespan
@@ -260,14 +261,13 @@ def test_the_threads_end_with_the_handler() -> None:
 
 def test_an_upload_waits_for_the_app_and_not_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting: list[int] = []
-    put = tornado_server._Pipe.put
+    put = Pipe.put
 
-    def watched(pipe: Any, data: bytes) -> bool:
-        has_room = put(pipe, data)
-        waiting.append(pipe._waiting)
-        return has_room
+    def watched(pipe: Pipe, data: bytes) -> None:
+        put(pipe, data)
+        waiting.append(pipe.backlog.size)
 
-    monkeypatch.setattr(tornado_server._Pipe, "put", watched)
+    monkeypatch.setattr(Pipe, "put", watched)
     is_full = threading.Event()
     part = bytes(range(256)) * 4096  # 1 MiB
     size, spool = 100 * len(part), 256 * 1024
@@ -280,13 +280,13 @@ def test_an_upload_waits_for_the_app_and_not_in_memory(monkeypatch: pytest.Monke
             checksum = zlib.crc32(data, checksum)
         return answer(start_response, f"{length} {checksum}")
 
-    when_room = tornado_server._Pipe.when_room
+    when_room = Pipe.when_room
 
-    def watched_room(pipe: Any, tell: Callable[[], None]) -> None:
+    def watched_room(pipe: Pipe, tell: Callable[[], None]) -> None:
         is_full.set()
         when_room(pipe, tell)
 
-    monkeypatch.setattr(tornado_server._Pipe, "when_room", watched_room)
+    monkeypatch.setattr(Pipe, "when_room", watched_room)
     checksum = 0
     with serving(app, spool=spool) as host, host.connected() as connection:
         connection.sendall(post("/", f"Content-Length: {size}", "Connection: close"))
@@ -442,7 +442,7 @@ def test_reading_ends_when_the_client_has_left() -> None:
             connection.sendall(post("/", "Content-Length: 10") + b"abcde")
             assert is_reading.wait(DEADLINE)
         assert has_ended.wait(DEADLINE)
-    assert found == [b"abc", "the body ended before its time"]
+    assert found == [b"abc", "the body is shorter than announced"]
 
 
 def test_a_request_whose_client_does_not_wait_for_the_answer_is_answered() -> None:
@@ -739,7 +739,7 @@ def test_a_handler_that_closes_answers_what_runs_and_cuts_what_stays() -> None:
         assert has_begun.acquire(timeout=DEADLINE)
 
         closing = host.start(handler.close(DEADLINE))
-        wait_until(lambda: handler.is_closing)
+        wait_until(lambda: handler.session.is_draining)
         released.set()
         received = rest(ends)
         assert received.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -757,7 +757,7 @@ def test_a_connection_that_was_opened_before_the_end_is_answered() -> None:
     with hosting(handler) as host, host.connected() as connection:
         streams_of(host, 1)
         closing = host.start(handler.close(DEADLINE))
-        wait_until(lambda: handler.is_closing)
+        wait_until(lambda: handler.session.is_draining)
         connection.sendall(head("/"))
         assert rest(connection).endswith(b"Connection: close\r\n\r\ndone")
         closing.result(DEADLINE)
@@ -786,7 +786,7 @@ def test_a_server_ends_beside_an_app_that_neither_reads_nor_writes() -> None:
 def test_requests_are_counted_and_not_connections() -> None:
     spent = threading.Event()
     handler = WSGIHandler(lambda environ, start_response: answer(start_response, "done"))
-    handler.limit_requests(3, spent.set)
+    handler.session.last_request, handler.session.stop = 3, spent.set
     with hosting(handler) as host, contextlib.ExitStack() as stack:
         connections = [stack.enter_context(host.connected()) for _ in range(5)]
         streams_of(host, 5)

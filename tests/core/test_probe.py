@@ -15,7 +15,7 @@ import pytest
 from werkzeug.test import create_environ, run_wsgi_app
 
 from flask_embed import probe
-from flask_embed.adapters.serving.gate import behind_front
+from flask_embed.adapters.serving.gate import behind_gate
 from flask_embed.errors import UsageError
 from flask_embed.options import Options
 from flask_embed.probe import AUTHORIZATION, PATIENCE, Probe, checked_token
@@ -174,7 +174,7 @@ def test_another_action_is_none(action: str) -> None:
 
 
 def test_behind_the_gate_it_tells_what_would_be_refused() -> None:
-    app = behind_front(APP, Options())
+    app = behind_gate(APP, Options())
 
     assert told(environ(PATH_INFO="x"), app)["refused"] == "PATH_INFO does not begin with a slash"
     assert told(environ(), app)["refused"] == ""
@@ -185,7 +185,7 @@ def test_behind_the_gate_it_tells_what_would_be_refused() -> None:
 
 
 def test_the_prefixes_of_the_runner_count_and_what_is_outside_is_told() -> None:
-    app = behind_front(APP, Options(prefix="/sent", script_name="/stripped"))
+    app = behind_gate(APP, Options(prefix="/sent", script_name="/stripped"))
 
     found = told(environ(PATH_INFO="/sent/x"), app)
     assert (found["environ"]["SCRIPT_NAME"], found["environ"]["PATH_INFO"]) == ("/stripped/sent", "/x")

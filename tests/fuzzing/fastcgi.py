@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flask_embed.adapters.serving.boundary import respond
-from flask_embed.adapters.serving.cgi_environ import cgi_head, check_sizes, environ_of
+from flask_embed.adapters.serving.cgi_environ import check_sizes, environ_of
 from flask_embed.adapters.serving.fcgi_records import ProtocolError, Records, encoded_pairs, pairs
-from flask_embed.adapters.serving.gate import behind_front
-from flask_embed.adapters.serving.http_environ import BadRequestError
+from flask_embed.adapters.serving.gate import behind_gate
+from flask_embed.adapters.serving.limits import BadRequestError, Limits
+from flask_embed.adapters.serving.response_head import cgi_head
 from flask_embed.options import Options
 from tests.adapters.records import GET_VALUES, asked, begin, record, stream
+from tests.adapters.talking import unread
 from tests.fuzzing import Target
 from tests.security.checks import check, equal, one_of
 
@@ -61,7 +63,7 @@ def taken(pieces: Iterable[bytes]) -> dict[str, Any]:
     if request is not None:
         check(sum(map(len, request._content)) <= LIMIT, "more variables are kept than the limit")
         check(not request.variables or request.size <= LIMIT, "there are more variables than the limit")
-        found.update(body=b"".join(request.parts), variables=request.variables, number=request.id, role=request.role)
+        found.update(body=unread(request.body), variables=request.variables, number=request.id, role=request.role)
         found.update(ended=request.input_ended, aborted=request.aborted, size=request.size)
     return found
 
@@ -92,7 +94,7 @@ def check_variables(variables: dict[str, str]) -> None:
     told = dict(variables)
     try:
         environ = environ_of(variables)
-        check_sizes(environ, SMALL)
+        check_sizes(environ, Limits.of(SMALL))
     except BadRequestError as error:
         one_of(error.status[:3], ("400", "413", "414", "431"))
         return
@@ -108,7 +110,7 @@ def check_variables(variables: dict[str, str]) -> None:
     for options in (SMALL, Options(prefix="/a", fix=("lighttpd-root",)), Options(script_name="/b", trust_proxy=1)):
         seen.clear()
         written = Written()
-        respond(behind_front(app, options), environ.copy(), written)
+        respond(behind_gate(app, options), environ.copy(), written)
         status = written.data.partition(b"\r\n")[0]
         one_of(status, STATUSES)
         equal(bool(seen), status == STATUSES[0], "whether the app was asked")

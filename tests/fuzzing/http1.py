@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask_embed.adapters.serving.http1 import Limits
+from flask_embed.adapters.serving.limits import Limits
 from flask_embed.middleware.strict import environ_fault
 from tests.adapters.talking import talk
 from tests.fuzzing import Target

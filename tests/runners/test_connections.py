@@ -337,7 +337,7 @@ def test_a_body_that_ends_too_early_is_told_to_the_app(runner: Runner, name: str
         connection.shutdown(socket.SHUT_WR)
         # For Tornado, who has sent all has gone.
         assert rest(connection).startswith(b"HTTP/1.1 400 Bad Request\r\n" if name == "gevent" else b"")
-    runner.wait_for("the body failed: the body ended before its time")
+    runner.wait_for("the body failed: the body is shorter than announced")
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: 200", "Transfer-Encoding: chunked"])

@@ -640,7 +640,7 @@ def test_a_list_that_is_none_is_told(folder: Path, allowed: str) -> None:
 
     assert status == 2
     assert told == (
-        f"python -m flask_embed.fastcgi: --web-server-addrs or FCGI_WEB_SERVER_ADDRS: {allowed!r} is no list of "
+        f"python -m flask_embed.fastcgi: --web-server-addrs or FCGI_WEB_SERVER_ADDRS: {allowed!r} is not a list of "
         "addresses; write 10.0.0.2,10.0.1.0/24 (or any)\n"
     )
 

@@ -10,7 +10,7 @@ import pytest
 from flask_embed import Flask, g, request, session, url_for
 from flask_embed.adapters.lighttpd import CGIRootFix
 from flask_embed.adapters.nginx import PathInfoFromRequestUriFix
-from flask_embed.adapters.serving.gate import behind_front
+from flask_embed.adapters.serving.gate import behind_gate
 from flask_embed.middleware import DispatcherMiddleware, PrefixMiddleware, StrictEnviron
 from flask_embed.options import Options
 from tests.security.calls import call, echo, environ_of, send, wsgi
@@ -580,11 +580,11 @@ FIXERS: dict[str, Callable[[WSGIApplication], WSGIApplication]] = {
     "nginx": lambda app: PathInfoFromRequestUriFix(app, "/shop"),
     "lighttpd": lambda app: CGIRootFix(app, "/shop"),
     "nginx in lighttpd": lambda app: CGIRootFix(PathInfoFromRequestUriFix(app, "/shop"), "/shop"),
-    "a runner's": lambda app: behind_front(app, Options(fix=("nginx-path-info",), script_name="/shop")),
-    "a runner's two": lambda app: behind_front(
+    "a runner's": lambda app: behind_gate(app, Options(fix=("nginx-path-info",), script_name="/shop")),
+    "a runner's two": lambda app: behind_gate(
         app, Options(fix=("lighttpd-root", "nginx-path-info"), script_name="/shop")
     ),
-    "a runner's with a mount": lambda app: behind_front(
+    "a runner's with a mount": lambda app: behind_gate(
         app, Options(fix=("nginx-path-info",), script_name="/shop", prefix="/cart")
     ),
 }

@@ -22,7 +22,7 @@ from urllib.parse import unquote_to_bytes
 
 from flask_embed import config
 from flask_embed.adapters.serving.boundary import ClientGone, respond
-from flask_embed.adapters.serving.gate import behind_front
+from flask_embed.adapters.serving.gate import behind_gate
 from flask_embed.middleware.prefix import below
 from flask_embed.options import Options
 from tests.servers.fronts import apache, lighttpd, nginx, open_folder, open_project, spawned_python
@@ -501,7 +501,7 @@ class _PipeWriter:
 @contextlib.contextmanager
 def in_process(prefix: str, folder: Path) -> Iterator[Way]:
     """The app, called as every runner calls it."""
-    served = behind_front(app, Options())
+    served = behind_gate(app, Options())
 
     def start(variables: Mapping[str, str]) -> _Pipes:
         (read_body, write_body), (read_answer, write_answer) = os.pipe(), os.pipe()

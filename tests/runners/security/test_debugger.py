@@ -12,7 +12,7 @@ from werkzeug.debug import DebuggedApplication
 from werkzeug.test import create_environ, run_wsgi_app
 
 from flask_embed import Flask
-from flask_embed.adapters.serving.gate import behind_front
+from flask_embed.adapters.serving.gate import behind_gate
 from flask_embed.commands.run import main
 from flask_embed.errors import UsageError
 from flask_embed.middleware import DispatcherMiddleware, PrefixMiddleware
@@ -220,7 +220,7 @@ def test_promise_134_it_is_found_behind_middleware_and_mounts(around: Callable[[
     app = around(DebuggedApplication(Flask("shop"), evalex=True, pin_security=False))
 
     with pytest.raises(UsageError, match="DebuggedApplication"):
-        behind_front(app, Options())
+        behind_gate(app, Options())
 
 
 COMMANDS = [
@@ -283,18 +283,18 @@ def test_promise_133_an_app_in_debug_is_not_for_others_without_a_flag(bind: str,
     app = around(debugging())
 
     with pytest.raises(UsageError, match="--allow-debug") as caught:
-        behind_front(app, Options(bind=bind))
+        behind_gate(app, Options(bind=bind))
 
     present(bind, str(caught.value))
-    behind_front(app, Options(bind=bind, allow_debug=True))
-    behind_front(around(Flask("shop")), Options(bind=bind))
+    behind_gate(app, Options(bind=bind, allow_debug=True))
+    behind_gate(around(Flask("shop")), Options(bind=bind))
 
 
 @pytest.mark.parametrize(
     "bind", ["127.0.0.1:80", ":80", "[::1]:80", "localhost:80", "unix:/run/shop.sock", "unix:shop.example:80", "fd://3"]
 )
 def test_promise_133_where_one_machine_or_a_web_server_reaches_it_it_is_served(bind: str) -> None:
-    behind_front(debugging(), Options(bind=bind))
+    behind_gate(debugging(), Options(bind=bind))
 
 
 @pytest.mark.parametrize("flag", [False, True])
@@ -306,7 +306,7 @@ def test_promise_133_the_flag_is_an_option_of_the_command(
     monkeypatch.chdir(os.curdir)  # and back
 
     def start(arguments: Namespace) -> Serve:
-        return lambda app, options, worker=None: served.append(behind_front(app, options))
+        return lambda app, options, worker=None: served.append(behind_gate(app, options))
 
     flags = ["--allow-debug"] if flag else []
     status = main("test", "test", start, ["shop:app", "--chdir", str(folder), "--bind", "shop.example:80", *flags])
