@@ -55,18 +55,22 @@ class Server(Protocol):
     @property
     def roles(self) -> Collection[int]:
         """The numbers of the roles that are served."""
+        ...
 
     @property
     def capability(self) -> Mapping[str, str]:
         """The answers to FCGI_GET_VALUES."""
+        ...
 
     @property
     def environ(self) -> Mapping[str, Any]:
         """The keys that every environ gets beside the variables of the web server."""
+        ...
 
     @property
     def answering(self) -> set[Connection]:
         """The connections with a request that is being answered, or waits for a thread."""
+        ...
 
 
 class Connection:
