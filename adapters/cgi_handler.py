@@ -21,6 +21,7 @@ from flask_embed.adapters.serving.cgi_environ import cgi_head, check_sizes, envi
 from flask_embed.adapters.serving.gate import behind_front
 from flask_embed.adapters.serving.http_environ import BadRequestError, refusal
 from flask_embed.environ import readable
+from flask_embed.grammar import CONTENT_LENGTH
 from flask_embed.lifespan import lifespan
 from flask_embed.options import Options
 
@@ -164,8 +165,7 @@ class CGIHandler:
         with contextlib.suppress(ClientGone):
             self._answer.send(error.status, headers, body)
         length = environ.get("CONTENT_LENGTH", "")
-        is_number = length.isascii() and length.isdigit() and len(length) <= 18
-        self._let_go(_Body(self._stdin, int(length) if is_number else 0, None))
+        self._let_go(_Body(self._stdin, int(length) if CONTENT_LENGTH.fullmatch(length) else 0, None))
 
     def _terminated(self, number: int, frame: FrameType | None) -> None:
         """SIGTERM: the web server waits no longer. What shuts the app down is not disturbed."""

@@ -29,6 +29,7 @@ from httptools import (
 )
 
 from flask_embed.adapters.serving.http_environ import BadRequestError, environ_of, keeps_alive
+from flask_embed.grammar import METHOD_BEGINNING, TOKEN
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -37,9 +38,6 @@ __all__ = ["Connection", "Limits"]
 
 _VERSIONS = ("HTTP/1.1", "HTTP/1.0")
 _VERSION = re.compile(r"HTTP/[0-9]\.[0-9]")
-_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-#: what can be at the beginning of a request line of which not all is there
-_METHOD_SO_FAR = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |\Z)")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 #: RFC 9112 section 7.1: the size of a chunk, and extensions, which llhttp reads
 _CHUNK_LINE = re.compile(rb"(?P<size>[0-9A-Fa-f]{1,16})(?:[ \t]*;[^\r\n]*)?\r\n")
@@ -190,7 +188,7 @@ class Connection:
                 raise BadRequestError("414 URI Too Long", "the request line is too long")
             if line_end >= 0 and len(data) - line_end - 4 > limits.headers:
                 raise BadRequestError("431 Request Header Fields Too Large", "the headers are too large")
-        if _BARE_LF.search(data, max(self._searched - 1, 0)) or not _METHOD_SO_FAR.match(data, 0, 64):
+        if _BARE_LF.search(data, max(self._searched - 1, 0)) or not METHOD_BEGINNING.match(data, 0, 64):
             raise BadRequestError("400 Bad Request", "no request line")
 
     def _parsed(self, head: bytes) -> WSGIEnvironment:
@@ -258,7 +256,7 @@ class Connection:
         except HttpParserUpgrade:
             self._upgrades = True
         except HttpParserInvalidMethodError:
-            if self.line is None or _METHOD.fullmatch(self.line[0]) is None:
+            if self.line is None or TOKEN.fullmatch(self.line[0]) is None:
                 raise BadRequestError("400 Bad Request", "the method is no token") from None
             self._check_beginning(data)
             raise BadRequestError("501 Not Implemented", "a method that nobody knows") from None
