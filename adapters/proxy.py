@@ -8,10 +8,10 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
+from flask_embed.answers import bad_request
 from flask_embed.environ import escape_controls, front_fault, split_port, text
 from flask_embed.grammar import PORT
 from flask_embed.middleware.prefix import normalize_prefix
-from flask_embed.middleware.strict import bad_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable

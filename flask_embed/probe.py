@@ -23,9 +23,10 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any
 
+from flask_embed.answers import not_found
 from flask_embed.errors import UsageError
 from flask_embed.grammar import CONTENT_LENGTH
-from flask_embed.middleware.prefix import PrefixMiddleware, below, not_found
+from flask_embed.middleware.prefix import PrefixMiddleware, below
 from flask_embed.middleware.strict import environ_fault
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
+from flask_embed.answers import bad_request
 from flask_embed.environ import front_fault, has_line_break, readable
 from flask_embed.grammar import CONTENT_LENGTH, DOT_SEGMENT, TOKEN
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["StrictEnviron", "bad_request", "environ_fault"]
+__all__ = ["StrictEnviron", "environ_fault"]
 
 _logger = logging.getLogger("flask_embed.middleware")
 
@@ -116,15 +117,3 @@ def _is_made_of_bytes(value: str) -> bool:
 def _is_for_debugger(query: str) -> bool:
     names = [pair.partition("=")[0].encode("latin-1", "replace") for pair in query.split("&")]
     return b"__debugger__" in map(unquote_to_bytes, names)
-
-
-def bad_request(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """A WSGI app for what is no request: a plain 400 that says no more."""
-    body = b"Bad Request\n"
-    headers = [
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Content-Length", str(len(body))),
-    ]
-    start_response("400 Bad Request", headers)
-    return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
