@@ -20,8 +20,10 @@ from flask_embed.adapters.serving.body import Body, SpooledBacklog, input_of
 from flask_embed.adapters.serving.boundary import ClientGone
 from flask_embed.adapters.serving.cgi_environ import check_sizes, environ_of
 from flask_embed.adapters.serving.limits import BODY_CUT_OFF, BadRequestError
-from flask_embed.adapters.serving.response_head import cgi_head, refusal
+from flask_embed.adapters.serving.response_head import cgi_head
 from flask_embed.adapters.serving.session import Session, access_log
+from flask_embed.answers import plain
+from flask_embed.grammar import CONTENT_LENGTH
 from flask_embed.lifespan import lifespan
 from flask_embed.options import Options
 
@@ -151,8 +153,7 @@ class CGIHandler:
         with contextlib.suppress(ClientGone):
             self._answer.send(*session.refuse(error, variables))
         length = variables.get("CONTENT_LENGTH", "")
-        is_number = length.isascii() and length.isdigit() and len(length) <= 18
-        self._let_go(_Stdin(self._stdin, Body(int(length) if is_number else 0)))
+        self._let_go(_Stdin(self._stdin, Body(int(length) if CONTENT_LENGTH.fullmatch(length) else 0)))
 
     def _terminated(self, number: int, frame: FrameType | None) -> None:
         """SIGTERM: the web server waits no longer. What shuts the app down is not disturbed."""
@@ -221,7 +222,7 @@ class _Answer:
         if not self._has_begun and self._method is not None:
             status = "500 Internal Server Error"
             with contextlib.suppress(ClientGone):
-                self.send(status, *refusal(status, self._method))
+                self.send(status, *plain(status, self._method))
 
     def close(self) -> None:
         os.close(self._fileno)

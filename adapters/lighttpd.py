@@ -6,8 +6,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from flask_embed.adapters.serving.request_target import merge_slashes, resolve_dots, target_path
+from flask_embed.answers import not_found
 from flask_embed.environ import readable
-from flask_embed.middleware.prefix import below, normalize_prefix, not_found
+from flask_embed.middleware.prefix import below, normalize_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,9 +8,10 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
+from flask_embed.answers import bad_request
 from flask_embed.environ import escape_controls, front_fault, split_port, text
+from flask_embed.grammar import PORT
 from flask_embed.middleware.prefix import normalize_prefix
-from flask_embed.middleware.strict import bad_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -41,7 +42,6 @@ _NODE = re.compile(
     r"|(?P<v6>[0-9A-Fa-f:.]+)",
     re.IGNORECASE,
 )
-_PORT = re.compile(r"[0-9]{1,5}")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
@@ -189,7 +189,7 @@ def _address(value: str) -> str | None:
 
 
 def _port(value: str, header: str) -> str:
-    if _PORT.fullmatch(value) is None or not 0 < int(value) < 65536:
+    if PORT.fullmatch(value) is None or not 0 < int(value) < 65536:
         raise _BadHeaderError(f"X-Forwarded-{header} has no port from 1 to 65535")
     return str(int(value))
 

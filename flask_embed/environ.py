@@ -13,6 +13,8 @@ from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from flask_embed.grammar import LINE_BREAK
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -38,7 +40,6 @@ __all__ = [
 _HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{0,5}))?", re.ASCII)
 #: What a browser could read as something else than a path, or a header as its end.
 _SCRIPT_NAME_REFUSED = re.compile(r"^//|[\\?#\x00-\x1f\x7f]|(?:^|/)\.\.?(?:/|$)")
-_LINE_BREAK = re.compile(r"[\x00\r\n]")
 #: the key of an environ that the test client or ``app.run`` has made; no header of a client becomes a key with a dot
 DEVELOPMENT = "flask_embed.development"
 #: Loaded here: a log line that reports that the process has no file descriptor left could not import it.
@@ -63,7 +64,7 @@ def readable(value: str) -> str:
 
 def has_line_break(value: str) -> bool:
     """Whether *value* holds a NUL, CR or LF, which no string of an environ may."""
-    return _LINE_BREAK.search(value) is not None
+    return LINE_BREAK.search(value) is not None
 
 
 @lru_cache(maxsize=128)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from importlib import import_module
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any, cast
 
 from flask_embed.errors import LoadError
+from flask_embed.grammar import TARGET
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 __all__ = ["check_target", "load_app"]
-
-#: ``package.module:attribute.attribute`` with an optional ``()`` for a factory
-_TARGET = re.compile(
-    r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<attribute>[^\W\d]\w*(?:\.[^\W\d]\w*)*)(?P<call>\(\))?"
-)
 
 
 def load_app(target: str, prefix: str = "") -> WSGIApplication:
@@ -48,7 +43,7 @@ def check_target(target: str) -> tuple[str, str, bool]:
 
     :exc:`~flask_embed.errors.LoadError` if the text has another form.
     """
-    match = _TARGET.fullmatch(target)
+    match = TARGET.fullmatch(target)
     if match is None:
         raise LoadError(f"{target!r} names no app: write 'module:app', or 'module:create_app()' for a factory")
     return match["module"], match["attribute"], match["call"] is not None

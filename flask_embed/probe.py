@@ -23,8 +23,10 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any
 
+from flask_embed.answers import not_found
 from flask_embed.errors import UsageError
-from flask_embed.middleware.prefix import PrefixMiddleware, below, not_found
+from flask_embed.grammar import CONTENT_LENGTH
+from flask_embed.middleware.prefix import PrefixMiddleware, below
 from flask_embed.middleware.strict import environ_fault
 
 if TYPE_CHECKING:
@@ -218,7 +220,7 @@ def _body(environ: WSGIEnvironment) -> bytes:
     length = environ.get("CONTENT_LENGTH", "")
     left = _BODY
     if not environ.get("wsgi.input_terminated"):
-        left = min(int(length), _BODY) if length.isascii() and length.isdigit() and len(length) < 19 else 0
+        left = min(int(length), _BODY) if CONTENT_LENGTH.fullmatch(length) else 0
     parts = []
     while left > 0:
         part = environ["wsgi.input"].read(min(left, 65536))

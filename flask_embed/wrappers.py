@@ -22,6 +22,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from werkzeug.wsgi import LimitedStream
 
 from flask_embed.environ import request_host
+from flask_embed.grammar import FIELD_VALUE, STATUS_LINE, TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -38,10 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Request", "Response"]
 
-#: RFC 9110 section 5.6.2, token: what a header, a cookie or a method may be named.
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-#: RFC 9110 section 5.5, field-value: visible characters, space, tab and obs-text; PEP 3333 adds latin-1.
-_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 #: what a cookie's Domain can be, without the dot in front (RFC 6265 section 4.1.2.3), and its Path (before
 #: letters beyond ASCII are percent-encoded): neither has a blank
 _COOKIE_DOMAIN = re.compile(r"[A-Za-z0-9._-]*")
@@ -66,8 +63,6 @@ _ASCII = "".join(map(chr, range(128)))
 _URI = re.compile(r"/(?!/)[\w.~!$&'()*+,;=:@%/-]*(?:\?[\w.~!$&'()*+,;=:@%/?-]+)?", re.ASCII)
 #: the headers whose values are URLs
 _URLS = frozenset({"location", "content-location"})
-#: RFC 9112 section 4, status-line: three digits, a space, a reason.
-_STATUS = re.compile(r"[0-9]{3} [\t\x20-\x7e\x80-\xff]*")
 
 
 class _Bounded(LimitedStream):
@@ -653,7 +648,7 @@ class Response(WerkzeugResponse):
         does an option that would bring another with it, or that no header can hold: a *domain* that is no name, a
         *path* with a blank or a ``;``. A *value* may be any text. Of *max_age* whole seconds count.
         """
-        if _TOKEN.fullmatch(key) is None:
+        if TOKEN.fullmatch(key) is None:
             raise ValueError(f"the cookie name {key!r} is no token; use letters, digits, '-' and '_'")
         if domain:  # as werkzeug does: letters of other widths become those of ASCII, a ';' among them
             domain = domain.partition(":")[0].lstrip(".").encode("idna").decode("ascii")
@@ -699,7 +694,7 @@ class Response(WerkzeugResponse):
             for name, value in headers:
                 _check_header(name, value)
         status = self._status
-        if status != "200 OK" and _STATUS.fullmatch(status) is None:
+        if status != "200 OK" and STATUS_LINE.fullmatch(status) is None:
             raise ValueError(f"the status {status!r} is no status line; write it as '404 Not Found'")
         return self.get_app_iter(environ), status, headers
 
@@ -823,13 +818,13 @@ def _check_header(name: str, value: str) -> None:
 @lru_cache(maxsize=256)
 def _kind_of(name: str) -> str:
     """The *name* of a header, which knows no case, in lower case; ValueError for what is none."""
-    if _TOKEN.fullmatch(name) is None:
+    if TOKEN.fullmatch(name) is None:
         raise ValueError(f"the header name {name!r} is no token")
     return name.lower()
 
 
 def _check_value(name: str, value: str) -> None:
-    if not (value.isascii() and value.isprintable()) and _FIELD_VALUE.fullmatch(value) is None:
+    if not (value.isascii() and value.isprintable()) and FIELD_VALUE.fullmatch(value) is None:
         raise ValueError(
             f"the value {value!r} of the header {name!r} cannot be sent: it holds a control character, "
             "or one outside of latin-1 (percent-encode it, RFC 8187)"

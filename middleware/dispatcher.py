@@ -8,13 +8,14 @@ from threading import Lock
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from flask_embed.answers import not_found
 from flask_embed.composition import Part, is_flask_embed, parts_of
 from flask_embed.environ import text
 from flask_embed.errors import LoadError, PrefixError
 from flask_embed.lifespan import Gains
 from flask_embed.middleware.hosts import host_keys, normalize_host
 from flask_embed.middleware.lazy_app import LazyApp
-from flask_embed.middleware.prefix import longest_match, normalize_prefix, not_found
+from flask_embed.middleware.prefix import longest_match, normalize_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -6,13 +6,13 @@ IPv6 in its shortest form (RFC 5952).
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from flask_embed.environ import front_fault, request_host, split_port
 from flask_embed.errors import PrefixError
+from flask_embed.grammar import PORT
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -47,7 +47,7 @@ def normalize_host(host: str) -> str:
     shown = f"{name}:{port}" if port else name
     if "*" in name:
         raise PrefixError(f"the host {host!r} holds a '*' that is not its whole first label; write '*.example.com'")
-    if re.fullmatch("[0-9]{1,5}", port) and not 0 < int(port) < 65536:
+    if PORT.fullmatch(port) and not 0 < int(port) < 65536:
         raise PrefixError(f"the host {host!r} has no port that there could be; write one from 1 to 65535")
     is_none = front_fault(shown, "") is not None or "" in name.removesuffix(".").split(".")
     if is_none or (name.startswith("[") and "]" not in host):

@@ -7,23 +7,20 @@ from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from flask_embed.answers import RETRY_AFTER, bad_request, unavailable
 from flask_embed.composition import Part
 from flask_embed.environ import front_fault, text
 from flask_embed.lifespan import Gains
 from flask_embed.loading import check_target, load_app
-from flask_embed.middleware.strict import bad_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["RETRY_AFTER", "LazyApp", "unavailable"]
+__all__ = ["RETRY_AFTER", "LazyApp"]
 
 _logger = logging.getLogger("flask_embed.middleware")
-
-#: seconds for which an app that could not be loaded is not tried again
-RETRY_AFTER = 5
 
 
 class LazyApp(Gains):
@@ -89,16 +86,3 @@ class LazyApp(Gains):
                 self._failed_at = monotonic()
                 _logger.exception("The app %s cannot be loaded; the next try is in %d s", self.target, RETRY_AFTER)
                 return unavailable
-
-
-def unavailable(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """A WSGI app for one that cannot be had at the moment: a plain 503 that says no more."""
-    body = b"Service Unavailable\n"
-    headers = [
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Retry-After", str(RETRY_AFTER)),
-        ("Content-Length", str(len(body))),
-    ]
-    start_response("503 Service Unavailable", headers)
-    return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]

@@ -9,13 +9,13 @@ from ipaddress import ip_address
 from threading import Event, Lock, get_ident
 from typing import TYPE_CHECKING
 
+from flask_embed.answers import not_found, unavailable
 from flask_embed.composition import Part, is_flask_embed
 from flask_embed.environ import escape_controls, front_fault, request_host, split_port, text
 from flask_embed.errors import PrefixError
 from flask_embed.lifespan import Gains, Lifespan
 from flask_embed.middleware.hosts import normalize_host
-from flask_embed.middleware.lazy_app import unavailable
-from flask_embed.middleware.prefix import moved_below, not_found
+from flask_embed.middleware.prefix import moved_below
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

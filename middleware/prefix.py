@@ -10,6 +10,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from flask_embed.answers import not_found
 from flask_embed.composition import Part
 from flask_embed.environ import readable
 from flask_embed.errors import PrefixError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["PrefixMiddleware", "below", "longest_match", "moved_below", "normalize_prefix", "not_found"]
+__all__ = ["PrefixMiddleware", "below", "longest_match", "moved_below", "normalize_prefix"]
 
 V = TypeVar("V")
 
@@ -100,18 +101,6 @@ def moved_below(environ: WSGIEnvironment, prefix: str, rest: str) -> WSGIEnviron
     inner["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + prefix
     inner["PATH_INFO"] = rest
     return inner
-
-
-def not_found(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """A WSGI app for a path where nothing is: a plain 404 that says no more."""
-    body = b"Not Found\n"
-    headers = [
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Content-Length", str(len(body))),
-    ]
-    start_response("404 Not Found", headers)
-    return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
 
 
 class PrefixMiddleware:

@@ -10,28 +10,26 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from flask_embed.environ import front_fault, readable
+from flask_embed.answers import bad_request
+from flask_embed.environ import front_fault, has_line_break, readable
+from flask_embed.grammar import CONTENT_LENGTH, DOT_SEGMENT, TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["StrictEnviron", "bad_request", "environ_fault"]
+__all__ = ["StrictEnviron", "environ_fault"]
 
 _logger = logging.getLogger("flask_embed.middleware")
 
-#: RFC 9110 section 9.1: a method is a token
-_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,20}")
-_LENGTH = re.compile(r"[0-9]{1,18}")
-_LINE_BREAK = re.compile(r"[\x00\r\n]")
 #: What a client can choose. The rest is the server's own: Apache's SERVER_SIGNATURE ends with a line break, the
 #: certificates of SSL_* have many.
 _CHOSEN = re.compile(
     r"PATH_INFO|SCRIPT_NAME|QUERY_STRING|SERVER_(?:NAME|PORT|PROTOCOL)|(?:REQUEST|REMOTE|CONTENT|HTTP)_.*", re.DOTALL
 )
-#: RFC 3986 section 3.3: what fronts and browsers resolve
-_DOT_SEGMENT = re.compile(r"/\.\.?(?:/|\Z)")
+#: characters of the longest method; the longest one that is registered has 17
+_LONGEST_METHOD = 20
 _KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
@@ -78,16 +76,16 @@ def environ_fault(environ: WSGIEnvironment) -> str | None:
     script_name, path, query = get("SCRIPT_NAME", ""), get("PATH_INFO", ""), get("QUERY_STRING", "")
     if not (str is type(method) is type(host) is type(length) is type(script_name) is type(path) is type(query)):
         return "a variable is no text"
-    if method not in _KNOWN_METHODS and _METHOD.fullmatch(method) is None:
+    if method not in _KNOWN_METHODS and (len(method) > _LONGEST_METHOD or TOKEN.fullmatch(method) is None):
         return "the method is no token"
     if path and path[0] != "/":
         return "PATH_INFO does not begin with a slash"
-    if "/." in path and _DOT_SEGMENT.search(path) is not None:
+    if "/." in path and DOT_SEGMENT.search(path) is not None:
         return "there is a segment of dots in PATH_INFO"
     fault = front_fault(host, script_name)
     if fault is not None:
         return fault
-    if length and _LENGTH.fullmatch(length) is None:
+    if length and CONTENT_LENGTH.fullmatch(length) is None:
         return "CONTENT_LENGTH is no number"
     if environ.get("wsgi.url_scheme") not in ("http", "https"):
         return "the scheme is neither http nor https"
@@ -98,7 +96,7 @@ def environ_fault(environ: WSGIEnvironment) -> str | None:
     if "\n" in values or "\r" in values or "\0" in values or not _is_made_of_bytes(values):
         for key, value in environ.items():
             if type(value) is str and _CHOSEN.fullmatch(key) is not None:
-                if _LINE_BREAK.search(value) is not None:
+                if has_line_break(value):
                     return f"there is a line break or NUL in {readable(key)}"
                 if not _is_made_of_bytes(value):
                     return f"there is a character that stands for no byte in {readable(key)}"
@@ -119,15 +117,3 @@ def _is_made_of_bytes(value: str) -> bool:
 def _is_for_debugger(query: str) -> bool:
     names = [pair.partition("=")[0].encode("latin-1", "replace") for pair in query.split("&")]
     return b"__debugger__" in map(unquote_to_bytes, names)
-
-
-def bad_request(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """A WSGI app for what is no request: a plain 400 that says no more."""
-    body = b"Bad Request\n"
-    headers = [
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Content-Length", str(len(body))),
-    ]
-    start_response("400 Bad Request", headers)
-    return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]

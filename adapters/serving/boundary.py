@@ -18,7 +18,9 @@ from contextvars import copy_context
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
+from flask_embed.answers import plain
 from flask_embed.environ import readable
+from flask_embed.grammar import CONTENT_LENGTH, FIELD_VALUE, FINAL_STATUS_LINE, TOKEN
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -28,10 +30,6 @@ __all__ = ["BodyError", "ClientGone", "Log", "Writer", "respond"]
 
 logger = logging.getLogger("flask_embed.server")
 
-_STATUS = re.compile(r"[2-5][0-9]{2} [\t\x20-\x7e\x80-\xff]*")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_LENGTH = re.compile(r"[0-9]{1,18}")
 #: The server's own business (PEP 3333, "Other HTTP Features"; RFC 9110 section 7.6.1).
 _HOP_BY_HOP = re.compile(
     "connection|keep-alive|proxy-authenticate|proxy-authorization|proxy-connection|te|trailer|transfer-encoding|upgrade"
@@ -260,11 +258,8 @@ class _Exchange:
                 self.writer.cut()
                 return
             self.sent_head = True
-            body = f"{status[4:]}\n".encode("ascii")
-            headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+            headers, body = plain(status, self.environ["REQUEST_METHOD"])
             self.status = status
-            if self.environ["REQUEST_METHOD"] == "HEAD":
-                body = b""
             self.sent = len(body)
             self.writer.send(status, headers, body)
         except ClientGone:
@@ -288,7 +283,7 @@ def _checked_length(status: str, headers: list[tuple[str, str]]) -> int | None:
 def _check_status(status: str) -> None:
     if type(status) is not str:
         raise TypeError(f"the status is a str, the app sent {status!r}")
-    if _STATUS.fullmatch(status) is None:
+    if FINAL_STATUS_LINE.fullmatch(status) is None:
         raise ValueError(f"the status {status!r} is no status line like '200 OK'")
 
 
@@ -297,15 +292,15 @@ def _told_length(name: str, value: str) -> int | None:
     """The length that a header tells, if it is Content-Length; TypeError or ValueError if it must not be sent."""
     if type(name) is not str or type(value) is not str:
         raise TypeError(f"a header is two str, the app sent {name!r}: {value!r}")
-    if _TOKEN.fullmatch(name) is None:
+    if TOKEN.fullmatch(name) is None:
         raise ValueError(f"the header name {name!r} is no token (RFC 9110 section 5.6.2)")
-    if _FIELD_VALUE.fullmatch(value) is None:
+    if FIELD_VALUE.fullmatch(value) is None:
         raise ValueError(f"the value {value!r} of the header {name!r} holds what no header may (RFC 9110 section 5.5)")
     lower = name.lower()
     if _HOP_BY_HOP.fullmatch(lower):
         raise ValueError(f"the header {name!r} is the server's to send (PEP 3333, hop-by-hop)")
     if lower != "content-length":
         return None
-    if _LENGTH.fullmatch(value) is None:
+    if CONTENT_LENGTH.fullmatch(value) is None:
         raise ValueError(f"the Content-Length {value!r} is no number of bytes")
     return int(value)

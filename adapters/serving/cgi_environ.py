@@ -6,12 +6,12 @@ servers leave out, send twice or send for other purposes is put right here, so t
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import TYPE_CHECKING
 from wsgiref.util import FileWrapper
 
 from flask_embed.adapters.serving.limits import BadRequestError
+from flask_embed.grammar import CONTENT_LENGTH
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["check_sizes", "environ_of"]
 
-_LENGTH = re.compile(r"[0-9]{1,18}")
 #: a setting of libraries (CVE-2016-5385); a body that the web server has put together; twins of variables without HTTP_
 _DROPPED = ("HTTP_PROXY", "HTTP_TRANSFER_ENCODING", "HTTP_CONTENT_LENGTH", "HTTP_CONTENT_TYPE")
 
@@ -48,7 +47,7 @@ def environ_of(variables: dict[str, str]) -> WSGIEnvironment:
     length = environ.get("CONTENT_LENGTH")
     if length == "":
         del environ["CONTENT_LENGTH"]
-    elif length is not None and _LENGTH.fullmatch(length) is None:
+    elif length is not None and CONTENT_LENGTH.fullmatch(length) is None:
         raise BadRequestError("400 Bad Request", "CONTENT_LENGTH is no number")
     is_secure = environ.get("HTTPS", "").lower() in ("on", "1") or environ.get("REQUEST_SCHEME") == "https"
     environ["wsgi.url_scheme"] = "https" if is_secure else "http"

@@ -28,6 +28,7 @@ from flask_embed.adapters.serving.body import NO_BODY, Body
 from flask_embed.adapters.serving.http_environ import environ_of, keeps_alive
 from flask_embed.adapters.serving.limits import BODY_CUT_OFF, BadRequestError, Fault
 from flask_embed.adapters.serving.response_head import http_head
+from flask_embed.grammar import METHOD_BEGINNING, TOKEN
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -38,9 +39,6 @@ __all__ = ["Connection"]
 
 _VERSIONS = ("HTTP/1.1", "HTTP/1.0")
 _VERSION = re.compile(r"HTTP/[0-9]\.[0-9]")
-_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-#: what can be at the beginning of a request line of which not all is there
-_METHOD_SO_FAR = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |\Z)")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 #: RFC 9112 section 7.1: the size of a chunk, and extensions, which llhttp reads
 _CHUNK_LINE = re.compile(rb"(?P<size>[0-9A-Fa-f]{1,16})(?:[ \t]*;[^\r\n]*)?\r\n")
@@ -177,7 +175,7 @@ class Connection:
                 limits.check_line(len(data) - 1)  # the CR may be there
             else:
                 limits.check_headers(len(data) - line_end - 4)
-        if _BARE_LF.search(data, max(self._searched - 1, 0)) or not _METHOD_SO_FAR.match(data, 0, 64):
+        if _BARE_LF.search(data, max(self._searched - 1, 0)) or not METHOD_BEGINNING.match(data, 0, 64):
             raise BadRequestError("400 Bad Request", "no request line")
 
     def _parsed(self, head: bytes) -> WSGIEnvironment:
@@ -244,7 +242,7 @@ class Connection:
         except HttpParserUpgrade:
             self._upgrades = True
         except HttpParserInvalidMethodError:
-            if self.line is None or _METHOD.fullmatch(self.line[0]) is None:
+            if self.line is None or TOKEN.fullmatch(self.line[0]) is None:
                 raise BadRequestError("400 Bad Request", "the method is no token") from None
             self._check_beginning(data)
             raise BadRequestError("501 Not Implemented", "a method that nobody knows") from None

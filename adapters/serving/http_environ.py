@@ -14,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 from wsgiref.util import FileWrapper
 
 from flask_embed.adapters.serving.limits import BadRequestError
+from flask_embed.grammar import ABSOLUTE_FORM, CONTENT_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,8 +25,6 @@ __all__ = ["connection_environ", "environ_of", "keeps_alive"]
 
 #: RFC 3986 without fragment: a front and an app could read what follows a ``#`` differently
 _TARGET = re.compile(r"[!\"$-~]+")
-_ABSOLUTE = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?]+)(?P<rest>[/?].*)?", re.IGNORECASE)
-_LENGTH = re.compile(r"[0-9]{1,18}")
 #: what a second one of makes nonsense, or another request
 _ONCE = ("HTTP_HOST", "CONTENT_LENGTH", "CONTENT_TYPE")
 
@@ -106,7 +105,7 @@ def environ_of(
             raise BadRequestError("501 Not Implemented", "a transfer coding that is not chunked")
     elif "CONTENT_LENGTH" in environ:
         length = environ["CONTENT_LENGTH"] = environ["CONTENT_LENGTH"].strip(" \t")
-        if _LENGTH.fullmatch(length) is None:
+        if CONTENT_LENGTH.fullmatch(length) is None:
             raise _refused("Content-Length is no number")
     return environ
 
@@ -126,7 +125,7 @@ def _origin_form(method: str, target: str, environ: WSGIEnvironment) -> str:
         return target
     if method == "CONNECT":
         raise BadRequestError("501 Not Implemented", "CONNECT: this is no proxy")
-    absolute = _ABSOLUTE.fullmatch(target)
+    absolute = ABSOLUTE_FORM.fullmatch(target)
     if absolute is None:
         raise _refused("the request target is no path")
     authority = absolute["authority"]

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote_to_bytes
 
+from flask_embed.grammar import ABSOLUTE_FORM
+
 __all__ = ["merge_slashes", "resolve_dots", "target_path"]
 
-#: absolute-form up to the end of the authority, of which nothing is taken
-_ABSOLUTE = re.compile(r"https?://[^/?#\\\s]+", re.IGNORECASE)
 #: nginx, lighttpd and Apache all end the path at a '#' too, which no target should hold
 _PATH_END = re.compile(r"[?#]")
 _SLASHES = re.compile(r"//+")
@@ -26,9 +26,9 @@ def target_path(target: str) -> str | None:
     >>> target_path("/a//b%20c?x=%2F"), target_path("http://user@host:81/a"), target_path("*")
     ('/a//b c', '/a', None)
     """
-    absolute = _ABSOLUTE.match(target)
+    absolute = ABSOLUTE_FORM.match(target)
     if absolute is not None:
-        target = target[absolute.end() :]
+        target = target[absolute.end("authority") :]
     path = _PATH_END.split(target, maxsplit=1)[0]
     if absolute is not None and not path:
         return "/"  # RFC 9110 section 4.2.3: of http and https an empty path is the root

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-__all__ = ["cgi_head", "http_head", "refusal"]
+__all__ = ["cgi_head", "http_head"]
 
 
 def http_head(
@@ -43,12 +43,6 @@ def cgi_head(status: str, headers: list[tuple[str, str]]) -> bytes:
     left_out = ("status", "location") if status.startswith("200") else ("status",)
     lines = [f"{name}: {value}\r\n" for name, value in headers if name.lower() not in left_out]
     return f"Status: {status}\r\n{''.join(lines)}\r\n".encode("latin-1")
-
-
-def refusal(status: str, method: str) -> tuple[list[tuple[str, str]], bytes]:
-    """Headers and body of a server's own answer; none for HEAD."""
-    body = b"" if method == "HEAD" else f"{status[4:]}\n".encode("ascii")
-    return [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))], body
 
 
 _date, _next_date = "", 0.0

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Protocol
 from flask_embed.adapters.serving.boundary import respond
 from flask_embed.adapters.serving.gate import behind_gate, whole_server
 from flask_embed.adapters.serving.limits import Limits
-from flask_embed.adapters.serving.response_head import refusal
 from flask_embed.adapters.serving.waits import QUIET
+from flask_embed.answers import plain
 from flask_embed.environ import readable
 from flask_embed.lifespan import lifespan
 from flask_embed.options import Options
@@ -107,7 +107,7 @@ class Session:
         """
         logger.warning("Refused a request from %s: %s", readable(request.get("REMOTE_ADDR") or "unix"), error)
         environ = {"REQUEST_METHOD": "-", "REQUEST_URI": "-", "SERVER_PROTOCOL": "-", "REMOTE_ADDR": "", **request}
-        headers, body = refusal(error.status, environ["REQUEST_METHOD"])
+        headers, body = plain(error.status, environ["REQUEST_METHOD"])
         if self.log is not None:
             self.log.write(environ, error.status, len(body))
         return error.status, headers, body

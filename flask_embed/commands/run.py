@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from flask_embed import __version__
 from flask_embed.errors import PrefixError, UsageError
+from flask_embed.grammar import size_in_bytes
 from flask_embed.options import FIXES, LOG_LEVELS, Options
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ __all__ = ["HTTP_RUNNERS", "Serve", "enter", "main", "main_once", "mounted"]
 HTTP_RUNNERS = ("gevent", "tornado")
 #: seconds that --reload gives to running requests: an open stream may not keep the new code from being served
 _GRACE_OF_RELOAD = 2.0
-_SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 
 class Serve(Protocol):
@@ -317,10 +317,10 @@ def _number(what: str, least: int, most: int) -> Callable[[str], int]:
 
 
 def _size(value: str) -> int:
-    digits, unit = (value[:-1], value[-1].lower()) if value[-1:].isalpha() else (value, "")
-    if not digits.isascii() or not digits.isdigit() or len(digits) > 15 or unit not in _SIZES or not int(digits):
+    size = size_in_bytes(value)
+    if size is None:
         raise argparse.ArgumentTypeError(f"{value!r} is no size: write a number of bytes, or 64k, 16m, 1g")
-    return int(digits) * _SIZES[unit]
+    return size
 
 
 def _size_or_none(value: str) -> int | None:

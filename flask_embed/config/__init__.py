@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from flask_embed.config.templates import TEMPLATES
 from flask_embed.errors import PrefixError, UsageError
+from flask_embed.grammar import TARGET, size_in_bytes
 from flask_embed.middleware.prefix import normalize_prefix
 from flask_embed.options import Options
 
@@ -46,13 +47,11 @@ _OFFERED = {
 }
 #: where the web server meets a process that runs by itself
 _EXTERNAL = ("fastcgi", "http")
-_APP = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:\(\))?")
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(?P<port>[0-9]{1,5})")
 _LISTEN = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.]+\]|[0-9.]+|\*):)?(?P<port>[0-9]{1,5})")
 _ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}")
-_SIZE = re.compile(r"(?P<number>[1-9][0-9]{0,11})(?P<unit>[kmg]?)", re.IGNORECASE)
 _CONDITIONS = re.compile(r"(?:((?:[?!]\w+)+) ?)?(.*)")
 #: RFC 3986 section 3.3, pchar without its encodings; letters beyond ASCII are encoded by clients
 _PREFIX = re.compile(r"(?:[/A-Za-z0-9._~!$&'()*+,;=:@-]|[^\x00-\x7f])*")
@@ -203,7 +202,7 @@ def _check(server: str, deployment: Deployment) -> None:
 
 def _check_values(server: str, deployment: Deployment) -> None:
     """Whether each value is one of its kind, and can be written down."""
-    if not _APP.fullmatch(deployment.app):
+    if not TARGET.fullmatch(deployment.app):
         raise UsageError(f"--app {deployment.app!r} names no app: write module:attribute or module:factory()")
     is_written = deployment.via not in _EXTERNAL or server == "systemd"  # also where nobody has named them
     for option, path in (
@@ -227,7 +226,7 @@ def _check_values(server: str, deployment: Deployment) -> None:
         host = (match["host"] or "*").strip("[]")
         if host != "*":
             _address_of("--listen", host)
-    if deployment.max_body != "none" and not _SIZE.fullmatch(deployment.max_body):
+    if deployment.max_body != "none" and size_in_bytes(deployment.max_body) is None:
         raise UsageError(f"--max-body {deployment.max_body!r} is no size: write 64k, 16m, 1g or none")
     if not 1 <= deployment.workers <= 1000:
         raise UsageError(f"--workers {deployment.workers} is no number of processes from 1 to 1000")
@@ -355,8 +354,7 @@ def _name(deployment: Deployment) -> str:
 
 def _bytes(size: str) -> int:
     """A checked size in bytes, 0 for none."""
-    match = _SIZE.fullmatch(size)
-    return 0 if match is None else int(match["number"]) * 1024 ** " kmg".index(match["unit"].lower() or " ")
+    return size_in_bytes(size) or 0
 
 
 def _pattern(text: str) -> str:

@@ -12,7 +12,7 @@ from flask_embed.adapters.serving.body import input_of
 from flask_embed.adapters.serving.boundary import respond
 from flask_embed.adapters.serving.gate import behind_gate, whole_server
 from flask_embed.adapters.serving.limits import Limits
-from flask_embed.adapters.serving.response_head import refusal
+from flask_embed.answers import plain
 from flask_embed.options import Options
 from tests.adapters.talking import new
 from tests.wire.answers import answers
@@ -51,7 +51,7 @@ class Server:
                 break
             http.next()
         if http.fault is not None:
-            headers, body = refusal(http.fault.status, (http.line or ["GET"])[0])
+            headers, body = plain(http.fault.status, (http.line or ["GET"])[0])
             self.sent += http.start(http.fault.status, headers) + body
 
     def read(self) -> bytes:

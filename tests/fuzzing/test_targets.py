@@ -109,7 +109,7 @@ FAULTS: list[tuple[str, Any, str, Any]] = [
     ("matching", "flask_embed.routing.matcher._strings", "", lambda match, edge: match.groups()[::-1]),
     ("matching", Matcher, "match", lost_among_many),
     ("texts", "flask_embed.middleware.prefix._UNPRINTABLE", "", re.compile("(?!)")),
-    ("texts", "flask_embed.loading._TARGET", "", re.compile("(?P<module>.+):(?P<attribute>.+?)(?P<call>NO)?")),
+    ("texts", "flask_embed.loading.TARGET", "", re.compile("(?P<module>.+):(?P<attribute>.+?)(?P<call>NO)?")),
     ("texts", "tests.fuzzing.texts.host_keys", "", lambda environ: ()),
     ("forms", _FormParser, "parse", FormDataParser.parse),
     ("doctor", "flask_embed.doctor.questions._told", "", lambda text, is_action: json.loads(text or b"0")),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from flask_embed.answers import not_found
 from flask_embed.commands.run import _mode, _seconds, _size
 from flask_embed.doctor.questions import Address, requests_for
 from flask_embed.environ import escape_controls, front_fault
@@ -15,7 +16,7 @@ from flask_embed.errors import LoadError, PrefixError, UsageError
 from flask_embed.loading import check_target
 from flask_embed.middleware import DispatcherMiddleware
 from flask_embed.middleware.hosts import host_keys, normalize_host
-from flask_embed.middleware.prefix import below, normalize_prefix, not_found
+from flask_embed.middleware.prefix import below, normalize_prefix
 from tests.fuzzing import Target
 from tests.security.checks import absent, check, equal, present
 

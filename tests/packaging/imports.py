@@ -38,7 +38,7 @@ LIBRARIES = ("werkzeug", "jinja2", "markupsafe", "itsdangerous")
 NETWORK = ("socket", "ssl", "select", "selectors", "asyncio", "threading", "multiprocessing")
 
 #: The folders are layers; of the files that lie in flask_embed/ itself these belong to another layer than the core.
-GROUND = ("composition", "environ", "errors", "grammar", "hints", "lifespan", "loading", "options")
+GROUND = ("answers", "composition", "environ", "errors", "grammar", "hints", "lifespan", "loading", "options")
 COMMANDS = ("__main__", "cgi", "cli", "fastcgi", "gevent", "tornado")
 
 RULES = {
