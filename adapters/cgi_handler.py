@@ -307,7 +307,7 @@ def _length(environ: WSGIEnvironment, coding: str | None) -> int | None:
     if not coding:
         return 0
     if coding.strip(" \t").lower() != "chunked":
-        raise BadRequestError("501 Not Implemented", "a transfer coding that is not chunked")
+        raise BadRequestError("501 Not Implemented", "a transfer coding other than chunked")
     return None
 
 

@@ -353,7 +353,7 @@ class _Connection:
         self.unsent = self.http.start(status, headers)
 
     def write(self, data: bytes) -> None:
-        data = self.http.part(data)
+        data = self.http.body_data(data)
         if self.unsent:
             data, self.unsent = self.unsent + data, b""
         self.transmit(data)

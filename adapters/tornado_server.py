@@ -233,7 +233,7 @@ class _Delegate(HTTPMessageDelegate):
         if self.handler.is_closed:
             raise BadRequestError("503 Service Unavailable", "it came when the server had ended")
         if start_line.version not in ("HTTP/1.0", "HTTP/1.1"):
-            raise BadRequestError("505 HTTP Version Not Supported", "another version of HTTP")
+            raise BadRequestError("505 HTTP Version Not Supported", "a version of HTTP other than 1.0 and 1.1")
         limits.check_line(len(start_line.method) + len(start_line.path) + len(start_line.version) + 2)
         pairs = list(headers.get_all())
         limits.check_header_count(len(pairs))

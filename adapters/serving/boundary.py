@@ -7,7 +7,7 @@ Every runner answers every request through :func:`respond`, so an app behaves th
 - ``close()`` is called exactly once, also when the app raises, the body raises or the client has left;
 - status and headers are checked before anything is sent, by ``if`` and not by ``assert``;
 - an exception before the headers is a 500; after them the connection is cut, so that the client can see
-  that the answer is not whole. Where it is the client whose body is at fault, the status says so.
+  that the answer is not whole. Where the client's own body was at fault, the status is that 4xx.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _HOP_BY_HOP = re.compile(
 
 
 class ClientGone(Exception):
-    """Raised by a :class:`Writer` when nobody reads the answer any more: the app is closed, nothing is logged."""
+    """Raised by a :class:`Writer` when the client has left: the app is closed, nothing is logged."""
 
 
 class BodyError(OSError):
-    """Raised by a ``wsgi.input``: the client's body is no body, too large, too slow, or has ended too early.
+    """Raised by a ``wsgi.input``: the client's body is malformed, too large, too slow, or shorter than announced.
 
-    Werkzeug's streams and many frameworks take an OSError there for a client that is gone. If no one catches it, the
-    request is answered with *status*, and nothing is logged as an error.
+    Werkzeug's streams and many frameworks take an OSError there for a client that is gone. If nothing catches it, the
+    request is answered with *status*, and no error is logged.
     """
 
     def __init__(self, status: str, reason: str) -> None:
@@ -54,41 +54,41 @@ class BodyError(OSError):
 
 
 class Log(Protocol):
-    """Where a line for each request goes."""
+    """A log with a line for each request."""
 
     def write(self, environ: WSGIEnvironment, status: str, length: int) -> None:
-        """A request was answered with this status line and so many bytes of body."""
+        """Log one request that was answered with this status line and so many bytes of body."""
 
 
 class Writer(Protocol):
-    """Where one response goes; each server's adapter has one. Any method may raise :exc:`ClientGone`.
+    """The sender of one answer; each server's adapter has one. Any method may raise :exc:`ClientGone`.
 
-    A response is either one ``send()``, or ``start()``, any number of ``write()`` and ``end()``. After ``cut()`` comes
-    nothing more.
+    An answer is either one ``send()``, or ``start()``, any number of ``write()`` and ``end()``. Nothing follows
+    ``cut()``.
     """
 
     def send(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
-        """Send a whole response; the body is empty where none may be."""
+        """Send a whole answer; the body is empty where the status or HEAD allows none."""
 
     def start(self, status: str, headers: list[tuple[str, str]]) -> None:
-        """Send the head: both have been checked, and are latin-1."""
+        """Send the head; both arguments have been checked, and are latin-1."""
 
     def write(self, data: bytes) -> None:
-        """Send a part of the body, never an empty one."""
+        """Send data of the body, which is not empty."""
 
     def end(self) -> None:
-        """The response is whole."""
+        """End the answer: it is whole."""
 
     def cut(self) -> None:
-        """The response will not be whole: close the connection so that the client can see it."""
+        """Close the connection so that the client can see that the answer is not whole."""
 
 
 def respond(app: WSGIApplication, environ: WSGIEnvironment, writer: Writer, log: Log | None = None) -> None:
-    """Answer one request: call *app* with *environ* and send what it returns through *writer*.
+    """Answer one request: call *app* with *environ* and send the body that it returns through *writer*.
 
-    Returns when the response was sent and closed, or given up; an exception of the app is logged with its
-    traceback, not raised. What is no error (GreenletExit, KeyboardInterrupt, SystemExit) is raised, after
-    the body was closed and the connection cut. *log* gets a line about it at the end.
+    Returns when the answer was sent and closed, or given up; an exception of the app is logged with its
+    traceback, not raised. A BaseException (GreenletExit, KeyboardInterrupt, SystemExit) is raised, after
+    the body was closed and the connection cut. *log* gets a line at the end.
     """
     exchange = _Exchange(environ, writer)
     try:
@@ -99,14 +99,14 @@ def respond(app: WSGIApplication, environ: WSGIEnvironment, writer: Writer, log:
 
 
 class _Exchange:
-    """One response on its way: nothing is sent before the first part of the body is there."""
+    """One request and its answer: nothing is sent before the first data of the body is there."""
 
     __slots__ = ("bodiless", "ended", "environ", "headers", "left", "length", "sent", "sent_head", "status", "writer")
 
     def __init__(self, environ: WSGIEnvironment, writer: Writer) -> None:
         self.environ = environ
         self.writer = writer
-        #: what start_response was called with
+        #: the status line from start_response
         self.status: str | None = None
         self.headers: list[tuple[str, str]] = []
         #: the Content-Length among the headers
@@ -139,7 +139,7 @@ class _Exchange:
                     except Exception:
                         if not is_stopped:
                             raise
-                        self.log_error()  # and what stops this thread or greenlet is raised
+                        self.log_error()  # the exception that stops this thread or greenlet is raised
         except ClientGone:
             self.writer.cut()
         except BodyError as error:
@@ -168,7 +168,7 @@ class _Exchange:
         return self.write
 
     def write(self, data: bytes) -> None:
-        """Send a part of the body at once: the callable that start_response returns, and each part of the body."""
+        """Send data of the body at once: what start_response returns (PEP 3333), and what each item goes through."""
         if type(data) is not bytes:
             raise TypeError(f"a body is made of bytes, the app sent {type(data).__name__} (PEP 3333)")
         if not data:
@@ -207,7 +207,7 @@ class _Exchange:
         self.ended = True
 
     def send_whole(self, body: bytes) -> None:
-        """Send the whole response at once."""
+        """Send the whole answer at once."""
         status, headers = self.framed(len(body))
         if self.bodiless:
             body = b""
@@ -224,7 +224,7 @@ class _Exchange:
         self.writer.start(status, headers)
 
     def framed(self, whole: int | None) -> tuple[str, list[tuple[str, str]]]:
-        """Status and headers as they are sent; *whole* is the length of the body where it is known."""
+        """The status and headers to send; *whole* is the length of the body where it is known."""
         status, headers = self.status, self.headers
         if status is None:
             raise RuntimeError("the app returned without calling start_response (PEP 3333)")
@@ -250,9 +250,9 @@ class _Exchange:
         )
 
     def refuse(self, status: str) -> None:
-        """Answer with *status* in place of the app, or let the client see that its answer is not whole."""
+        """Answer with *status* in place of the app, or cut the connection where the head was sent."""
         if self.ended:
-            return  # close() has failed: the client has its answer
+            return  # close() has failed, but the client has its answer
         try:
             if self.sent_head:
                 self.writer.cut()
@@ -267,15 +267,15 @@ class _Exchange:
 
 
 def _checked_length(status: str, headers: list[tuple[str, str]]) -> int | None:
-    """The Content-Length among *headers*, if there is one; TypeError or ValueError for what must not be sent."""
+    """The Content-Length among *headers*, None without one; TypeError or ValueError for a malformed head."""
     _check_status(status)
     length = None
     for name, value in headers:
-        told = _told_length(name, value)
-        if told is not None:
+        announced = _content_length(name, value)
+        if announced is not None:
             if length is not None:
                 raise ValueError("the response has more than one Content-Length")
-            length = told
+            length = announced
     return length
 
 
@@ -284,23 +284,25 @@ def _check_status(status: str) -> None:
     if type(status) is not str:
         raise TypeError(f"the status is a str, the app sent {status!r}")
     if FINAL_STATUS_LINE.fullmatch(status) is None:
-        raise ValueError(f"the status {status!r} is no status line like '200 OK'")
+        raise ValueError(f"the status {status!r} is not a status line like '200 OK'")
 
 
 @lru_cache(maxsize=512)
-def _told_length(name: str, value: str) -> int | None:
-    """The length that a header tells, if it is Content-Length; TypeError or ValueError if it must not be sent."""
+def _content_length(name: str, value: str) -> int | None:
+    """The value of a Content-Length header, None for another one; TypeError or ValueError if it must not be sent."""
     if type(name) is not str or type(value) is not str:
         raise TypeError(f"a header is two str, the app sent {name!r}: {value!r}")
     if TOKEN.fullmatch(name) is None:
-        raise ValueError(f"the header name {name!r} is no token (RFC 9110 section 5.6.2)")
+        raise ValueError(f"the header name {name!r} is not a token (RFC 9110 section 5.6.2)")
     if FIELD_VALUE.fullmatch(value) is None:
-        raise ValueError(f"the value {value!r} of the header {name!r} holds what no header may (RFC 9110 section 5.5)")
+        raise ValueError(
+            f"the value {value!r} of the header {name!r} has a character that no header may have (RFC 9110 section 5.5)"
+        )
     lower = name.lower()
     if _HOP_BY_HOP.fullmatch(lower):
-        raise ValueError(f"the header {name!r} is the server's to send (PEP 3333, hop-by-hop)")
+        raise ValueError(f"the header {name!r} is for the server to send (PEP 3333, hop-by-hop)")
     if lower != "content-length":
         return None
     if CONTENT_LENGTH.fullmatch(value) is None:
-        raise ValueError(f"the Content-Length {value!r} is no number of bytes")
+        raise ValueError(f"the Content-Length {value!r} is not a number of bytes")
     return int(value)

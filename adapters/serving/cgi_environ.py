@@ -1,7 +1,7 @@
-"""CGI's meta-variables as an environ, and an answer as a CGI script writes it (RFC 3875): for FastCGI and CGI.
+"""The environ of a request from the meta-variables of CGI (RFC 3875 section 4.1): for FastCGI and CGI.
 
-The web server has read the request already and tells it in variables; PEP 3333 took most of their names over. What
-servers leave out, send twice or send for other purposes is put right here, so that an app sees the same behind each.
+The web server has parsed the request into variables; PEP 3333 took most of their names over. Variables that servers
+leave out, send twice or send for other purposes are corrected here, so that an app sees the same behind each.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 __all__ = ["check_sizes", "environ_of"]
 
-#: a setting of libraries (CVE-2016-5385); a body that the web server has put together; twins of variables without HTTP_
+#: a setting of libraries (CVE-2016-5385); a coding that the web server has decoded; twins of variables without HTTP_
 _DROPPED = ("HTTP_PROXY", "HTTP_TRANSFER_ENCODING", "HTTP_CONTENT_LENGTH", "HTTP_CONTENT_TYPE")
 
 
 def environ_of(variables: dict[str, str]) -> WSGIEnvironment:
-    """*variables*, made an environ in place, without ``wsgi.input`` and what a server says of its processes.
+    """*variables*, made an environ in place, still without ``wsgi.input`` and the keys about processes and threads.
 
-    Strings are latin-1. An absent SCRIPT_NAME, PATH_INFO or QUERY_STRING is empty; an empty CONTENT_LENGTH is none.
-    HTTPS or REQUEST_SCHEME tell the scheme: a client cannot set them, its headers begin with ``HTTP_``. A name with a
-    dot is no variable but a key of WSGI, and left out. :exc:`BadRequestError` without a REQUEST_METHOD, and for a
-    CONTENT_LENGTH that is no number.
+    Strings are latin-1. An absent SCRIPT_NAME, PATH_INFO or QUERY_STRING is empty; an empty CONTENT_LENGTH is left out.
+    HTTPS and REQUEST_SCHEME give the scheme: a client cannot set them, its headers begin with ``HTTP_``. A name with a
+    dot would be a key of WSGI, and is left out. :exc:`BadRequestError` without a REQUEST_METHOD, and for a
+    CONTENT_LENGTH that is not a number.
     """
     environ: WSGIEnvironment = variables
     if not variables.get("REQUEST_METHOD"):
@@ -48,7 +48,7 @@ def environ_of(variables: dict[str, str]) -> WSGIEnvironment:
     if length == "":
         del environ["CONTENT_LENGTH"]
     elif length is not None and CONTENT_LENGTH.fullmatch(length) is None:
-        raise BadRequestError("400 Bad Request", "CONTENT_LENGTH is no number")
+        raise BadRequestError("400 Bad Request", "CONTENT_LENGTH is not a number")
     is_secure = environ.get("HTTPS", "").lower() in ("on", "1") or environ.get("REQUEST_SCHEME") == "https"
     environ["wsgi.url_scheme"] = "https" if is_secure else "http"
     environ["wsgi.version"] = (1, 0)

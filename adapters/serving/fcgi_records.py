@@ -8,12 +8,12 @@
     records.request                # the request that has begun, None without one
       .variables                   # its variables, None until all are there
       .body, .input_ended          # its body, as far as it has come
-    output(request.id, data)       # records for a part of the answer
+    output(request.id, data)       # records for data of the answer
     finish(request.id)             # the records that end it
     records.next()                 # ready for another request on the same connection
 
-One connection carries one request at a time, as all web servers have it; a second one that is begun before the first
-has ended is refused as the specification says (FCGI_CANT_MPX_CONN). Bodies are handed on as they come; the variables
+One connection carries one request at a time, as with all web servers; a second one that begins before the first has
+ended is refused with FCGI_CANT_MPX_CONN (section 5.5). Bodies are handed on as they come; the variables
 are kept up to a limit, and what is above it is read and dropped.
 """
 
@@ -41,7 +41,7 @@ __all__ = [
     "pairs",
 ]
 
-#: the role (section 6) in which an app answers a request; others are an authorizer's, 2, and a filter's, 3
+#: the role (section 6) in which an app answers a request; 2 is an authorizer, 3 a filter
 RESPONDER = 1
 
 # Types of records (section 8).
@@ -56,18 +56,19 @@ _BEGIN = Struct("!HB5x")
 _END = Struct("!BBHHBx IB3x")
 #: content of a record: a multiple of eight, so that full ones need no padding (section 3.3)
 _MOST = 65528
-#: small records are kept until they are whole; a web server has no reason for larger ones of these types
+#: the content of a record that is kept until it is whole; no web server sends larger ones of these types
 _MOST_CONTROL = 4096
 #: how many records may ask for a reply on a connection before a request on it is answered
 _MOST_REPLIES = 64
 _ABORTED = Fault("400 Bad Request", "the web server has given up the request")
 
-#: What no web server takes for a record. nginx takes the end of a connection for the end of an answer, but not this.
+#: A malformed record, which makes every web server give up the answer. nginx would take the mere end of a connection
+#: for the end of the answer.
 BROKEN = _HEADER.pack(0, 0, 0, 0, 0)
 
 
 class ProtocolError(Exception):
-    """The peer does not speak FastCGI, or not as the specification has it: the connection is to be closed."""
+    """The peer breaks the FastCGI specification, or speaks another protocol: the connection is to be closed."""
 
 
 class Request:
@@ -80,9 +81,9 @@ class Request:
     def __init__(self, number: int, role: int, keeps_connection: bool, limit: int) -> None:
         self.id = number
         self.role = role
-        #: whether the web server wants to use the connection again
+        #: True if the web server will use the connection again (FCGI_KEEP_CONN)
         self.keeps_connection = keeps_connection
-        #: the variables (latin-1) when all have come, else None; empty if they were too large
+        #: the variables (latin-1) when all have come, None before; empty if they were too large
         self.variables: dict[str, str] | None = None
         #: bytes of the variables, and how many there may be
         self.size, self.limit = 0, limit
@@ -90,17 +91,17 @@ class Request:
         self.body = Body() if role == RESPONDER else NO_BODY
         #: True if nothing more comes of this request
         self.input_ended = role != RESPONDER  # an authorizer gets none (section 6.3)
-        #: whether the web server has no use for the answer any more
+        #: True if the web server has aborted the request (FCGI_ABORT_REQUEST)
         self.aborted = False
         self._content: list[bytes] = []
 
 
 class Records:
-    """What comes on one connection.
+    """The records that come on one connection.
 
-    :param limit: bytes of variables that a request may have; of a larger one :attr:`Request.size` says so
-    :param roles: those that are served
-    :param values: what FCGI_GET_VALUES is told (section 4.1)
+    :param limit: bytes of variables that a request may have; :attr:`Request.size` counts all of them
+    :param roles: the numbers of the roles that are served
+    :param values: the answers to FCGI_GET_VALUES (section 4.1)
     """
 
     def __init__(
@@ -113,26 +114,26 @@ class Records:
         self._roles = roles
         self._values = values or {}
         self.request: Request | None = None
-        #: bytes for the web server: whoever takes them sets them back
+        #: bytes to send to the web server; the caller that sends them empties it
         self.replies = b""
         self._replied = 0
-        #: what has come and is not looked at yet: the beginning of a header or of a small record
+        #: unread input: the beginning of a header or of a small record
         self._rest = b""
         #: of the record whose content is on its way: its type, its request, and how much of it and its padding is left
         self._type = self._id = self._left = self._padding = 0
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing has begun: the connection may be closed without a loss."""
+        """True if no request has begun: the connection may be closed without a loss."""
         return self.request is None and not self._rest and not self._left and not self._padding
 
     def next(self) -> None:
-        """The request is answered; what may still come of it is dropped."""
+        """Forget the request, which is answered; the rest of its body is dropped when it comes."""
         self.request = None
         self._replied = 0
 
     def receive(self, data: bytes) -> None:
-        """Take what has come; :exc:`ProtocolError` for what is no FastCGI."""
+        """Take input; :exc:`ProtocolError` if it is not FastCGI."""
         if self._rest:
             data, self._rest = self._rest + data, b""
         position, whole = 0, len(data)
@@ -155,7 +156,7 @@ class Records:
             if position == whole:
                 return
             if data[position] != 1:
-                raise ProtocolError("a record of another version: whoever connects there has to speak FastCGI")
+                raise ProtocolError("a record of another version: the peer has to speak FastCGI 1")
             if whole - position < 8:
                 self._rest = data[position:]
                 return
@@ -177,10 +178,10 @@ class Records:
             self._padding = padding
 
     def _take(self, content: bytes) -> None:
-        """A piece of a stream."""
+        """Take data of a stream."""
         request = self.request
         if request is None or request.id != self._id:
-            return  # of one that has ended
+            return  # the request has ended
         if self._type == _STDIN:
             if request.variables is None:
                 raise ProtocolError("a body before the variables")
@@ -221,15 +222,15 @@ class Records:
         elif kind == _ABORT_REQUEST and request is not None and request.id == number:
             request.aborted = request.input_ended = True
             request.body.fail(_ABORTED)
-        # What else comes for a request (section 3.3, FCGI_DATA) is for roles that are not served.
+        # Other records of a request (section 6.4, FCGI_DATA) are for roles that are not served.
 
     def _begin(self, number: int, content: bytes) -> None:
         if number == 0 or len(content) != 8:
-            raise ProtocolError("a FCGI_BEGIN_REQUEST that begins no request")
+            raise ProtocolError("a malformed FCGI_BEGIN_REQUEST")
         role, flags = _BEGIN.unpack(content)
         if self.request is not None:
             if self.request.id == number:
-                raise ProtocolError("a request is begun a second time")
+                raise ProtocolError("a request begins a second time")
             self._reply(end(number, _CANT_MPX_CONN))
         elif role not in self._roles:
             self._reply(end(number, _UNKNOWN_ROLE))
@@ -239,7 +240,7 @@ class Records:
     def _reply(self, record: bytes) -> None:
         self._replied += 1
         if self._replied > _MOST_REPLIES:
-            raise ProtocolError("records that ask for replies, without end")
+            raise ProtocolError("too many records that ask for replies")
         self.replies += record
 
 
@@ -270,7 +271,7 @@ def _record(kind: int, number: int, content: bytes | memoryview) -> bytes:
 
 
 def pairs(data: bytes) -> dict[str, str]:
-    """Names and values (section 3.4), latin-1; of several of one name the last counts, as a web server's own comes.
+    """Names and values (section 3.4), latin-1; the last of one name counts, since the web server's own comes last.
 
     :exc:`ProtocolError` where a length points beyond the end.
     """
@@ -298,12 +299,12 @@ def pairs(data: bytes) -> dict[str, str]:
     except IndexError:
         position = whole + 1
     if position > whole:
-        raise ProtocolError("a pair of name and value that is cut off")
+        raise ProtocolError("a pair of name and value is cut off")
     return found
 
 
 def encoded_pairs(values: Mapping[str, str]) -> bytes:
-    """Names and values as they are sent."""
+    """Names and values as they are sent (section 3.4)."""
     return b"".join(_length(name) + _length(value) + (name + value).encode("latin-1") for name, value in values.items())
 
 

@@ -1,4 +1,4 @@
-"""What stands between a server and the app: fixers, gate and prefix, in the one order that all runners keep."""
+"""The gate between a server and an app: fixers, ProxyFix, StrictEnviron and prefixes, in one order for all runners."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ __all__ = ["behind_gate", "whole_server"]
 def behind_gate(app: WSGIApplication, options: Options) -> WSGIApplication:
     """*app* as a server calls it.
 
-    A request goes through what the options ask for: the fixers for the front, ProxyFix, the strict gate (always), the
-    prefix that the front has stripped, the prefix that it sends. So the gate judges what the fixers made, and no
-    prefix is compared with a path that the gate would refuse. The fixer ``nginx-path-info`` puts the stripped prefix
-    in its place itself. An app whose class has the method ``flask_embed_gate(app)`` brings its own gate: the probe
-    does, which is to see what others are spared. :exc:`~flask_embed.errors.PrefixError` or
-    :exc:`~flask_embed.errors.UsageError` for an option that cannot be, and for a debugger in the app: it is for one
-    person on one machine.
+    A request goes through the fixers for the front, ProxyFix, StrictEnviron (always), the prefix that the front has
+    stripped, and the prefix that it sends, as far as the options name them. So StrictEnviron checks the environ that
+    the fixers made, and no prefix is compared with a path that it would refuse. The fixer ``nginx-path-info`` handles a
+    stripped prefix itself. An app whose class has the method ``flask_embed_gate(app)`` replaces StrictEnviron: the
+    probe does, to report what others never see. :exc:`~flask_embed.errors.PrefixError` or
+    :exc:`~flask_embed.errors.UsageError` for impossible options, and for a debugger in the app: it is for one person on
+    one machine.
     """
     _refuse_debugging(app, options)
     served, own_gate = app, getattr(type(app), "flask_embed_gate", None)
@@ -42,7 +42,9 @@ def behind_gate(app: WSGIApplication, options: Options) -> WSGIApplication:
     app = StrictEnviron(app) if own_gate is None else own_gate(served, app)
     if options.trust_proxy:
         if not options.forwarded_allow_ips:
-            raise UsageError("--trust-proxy without a peer in --forwarded-allow-ips counts nobody; name the proxies")
+            raise UsageError(
+                "--trust-proxy trusts no peer while --forwarded-allow-ips is empty: name the proxies there"
+            )
         from flask_embed.adapters.proxy import ProxyFix
 
         hops = options.trust_proxy
@@ -58,8 +60,8 @@ def behind_gate(app: WSGIApplication, options: Options) -> WSGIApplication:
 def _refuse_debugging(app: WSGIApplication, options: Options) -> None:
     """:exc:`~flask_embed.errors.UsageError` if a debugger is in *app*, or debug is on where others reach it.
 
-    A debugger that is not found (in an app that is loaded later, or behind middleware that hides what it wraps) gets
-    none of its commands: the gate refuses them.
+    A debugger that is not found here (in an app that is loaded later, or behind middleware that hides it) gets none of
+    its commands: StrictEnviron refuses them.
     """
     debugger = getattr(sys.modules.get("werkzeug.debug"), "DebuggedApplication", None)
     host = "" if options.bind.startswith(("unix:", "fd://")) else options.bind.rpartition(":")[0]
@@ -69,13 +71,13 @@ def _refuse_debugging(app: WSGIApplication, options: Options) -> None:
     for part in parts_of(app):
         if debugger is not None and isinstance(part.app, debugger):
             raise UsageError(
-                f"{options.title}: DebuggedApplication runs code for whoever reaches it, so no runner serves it; leave "
-                "it out, app.run(debug=True) brings its own"
+                f"{options.title}: DebuggedApplication runs code for every client, so no runner serves it; leave it "
+                "out, app.run(debug=True) brings its own"
             )
         if is_open and is_flask_embed(part.app) and part.app.debug:
             raise UsageError(
                 f"{options.title}: {part.app.package_name!r} has debug = True, and others reach {options.bind}: set "
-                "debug = False, bind it to 127.0.0.1, or say --allow-debug if that is what you want"
+                "debug = False, bind it to 127.0.0.1, or give --allow-debug if that is intended"
             )
 
 
@@ -88,7 +90,7 @@ def _fixed(app: WSGIApplication, name: str, options: Options) -> WSGIApplication
         from flask_embed.adapters.nginx import PathInfoFromRequestUriFix
 
         return PathInfoFromRequestUriFix(app, options.script_name or None)
-    raise UsageError(f"there is no fix called {name!r}; there are {', '.join(FIXES)}")
+    raise UsageError(f"unknown fix {name!r}: write one of {', '.join(FIXES)}")
 
 
 def whole_server(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

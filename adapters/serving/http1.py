@@ -6,8 +6,8 @@ One :class:`Connection` reads one request after the other, and no further than t
                    │                   │
                    └► fault            └► body.fault
 
-llhttp (in httptools) judges heads and framing. It is fed no further than one message can reach, so that what comes
-behind is a request of its own, read when this one is answered. What llhttp lets pass and a server must not is refused
+llhttp (in httptools) checks heads and framing. It is fed no further than one message can reach, so that the input
+behind it is a request of its own, read when this one is answered. Malformed input that llhttp lets pass is refused
 here and in :mod:`~flask_embed.adapters.serving.http_environ`: requests without version, more than one space in the
 request line, blank lines before it, chunk sizes of any length.
 """
@@ -43,7 +43,7 @@ _BARE_LF = re.compile(rb"(?<!\r)\n")
 #: RFC 9112 section 7.1: the size of a chunk, and extensions, which llhttp reads
 _CHUNK_LINE = re.compile(rb"(?P<size>[0-9A-Fa-f]{1,16})(?:[ \t]*;[^\r\n]*)?\r\n")
 _LONGEST_CHUNK_LINE = 4096
-#: How much of a body that the app has left unread is worth reading for another request.
+#: how much of a body that the app has left unread is read for the sake of the next request
 _WORTH_READING = 64 * 1024
 
 
@@ -57,21 +57,21 @@ class Connection:
     """
 
     def __init__(self, base: WSGIEnvironment, limits: Limits) -> None:
-        #: the part of the environ that all requests share
+        #: the keys of the environ that all requests share
         self.base = base
         self._limits = limits
         self._parser = self._new_parser()
         #: input, and up to where it was read
         self._buffer = b""
         self._at = 0
-        #: how much of what is unread has no end of a head, or of a line between chunks, in it
+        #: how much of the unread input was searched for the end of a head, or of a line between chunks
         self._searched = 0
         self._headers: list[tuple[str, str]] = []
         #: the request that is to be answered, without ``wsgi.input``; None while its head is not whole
         self.environ: WSGIEnvironment | None = None
-        #: method, target and version of it, also where its head is refused
+        #: its method, target and version, also where its head is refused
         self.line: list[str] | None = None
-        #: why the input is no request; nothing is read after it
+        #: the fault of a malformed request; nothing is read after it
         self.fault: BadRequestError | None = None
         #: the body of that request; nothing is read after a fault of it
         self.body = NO_BODY
@@ -82,13 +82,13 @@ class Connection:
         self._trailers = -1
         #: True if llhttp has read the message to its end
         self._is_complete = False
-        #: whether llhttp has stopped at a request for another protocol
+        #: True if llhttp has stopped at a request for another protocol
         self._upgrades = False
-        #: whether the client waits for a word before it sends the body
+        #: True if the client waits for 100 Continue before it sends the body
         self.awaits_continue = False
-        #: whether a request can follow on this connection
+        #: True if a request can follow on this connection
         self.keep_alive = True
-        #: whether the head of the answer was made
+        #: True if the head of the answer was made
         self.started = False
         self._chunks_out = False
 
@@ -107,17 +107,17 @@ class Connection:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing of a request is there: the client may leave now without losing one."""
+        """True if no request has begun: the connection may be closed without a loss."""
         return self.environ is None and self._at == len(self._buffer)
 
     @property
     def input_is_open(self) -> bool:
-        """Whether the client may still be sending what nobody is going to read."""
+        """True if the client may still send input that will not be read."""
         is_read = self.body.ended and self._at == len(self._buffer)
         return self.fault is not None or self.body.fault is not None or not is_read
 
     def receive(self, data: bytes) -> None:
-        """Take what has come; ``b""`` says that nothing will."""
+        """Take input; ``b""`` is its end."""
         if not data:
             self._end_of_input()
             return
@@ -126,7 +126,7 @@ class Connection:
         self._read_on()
 
     def next(self) -> None:
-        """Go on to the next request, of which some may be there already."""
+        """Go on to the next request, which may have begun already."""
         self.environ = self.line = None
         self._headers.clear()
         self.body = NO_BODY
@@ -136,7 +136,7 @@ class Connection:
             self._read_on()
 
     def _read_on(self) -> None:
-        """Read what is there, up to the end of one message."""
+        """Read the input, up to the end of one message."""
         if self.environ is None and self.fault is None:
             self._read_head()
         body = self.body
@@ -167,30 +167,30 @@ class Connection:
             self.keep_alive = False
 
     def _check_beginning(self, data: bytes) -> None:
-        """Refuse what no further input could make a request."""
+        """Refuse the beginning of a head that no further input could make a request."""
         limits = self._limits
         if len(data) > min(limits.line, limits.headers):
             line_end = data.find(b"\r\n", 0, limits.line + 2)
             if line_end < 0:
-                limits.check_line(len(data) - 1)  # the CR may be there
+                limits.check_line(len(data) - 1)  # its CR may be there
             else:
                 limits.check_headers(len(data) - line_end - 4)
         if _BARE_LF.search(data, max(self._searched - 1, 0)) or not METHOD_BEGINNING.match(data, 0, 64):
-            raise BadRequestError("400 Bad Request", "no request line")
+            raise BadRequestError("400 Bad Request", "malformed request line")
 
     def _parsed(self, head: bytes) -> WSGIEnvironment:
-        """The environ for a head; the framing of its body is known then."""
+        """The environ for a head; from then on the framing of its body is known."""
         limits = self._limits
         line_end = head.find(b"\r\n")
         limits.check_line(line_end)
         parts = head[:line_end].decode("latin-1").split(" ")  # RFC 9112 section 3: one space between them
-        # llhttp leaves out what breaks lines before a request; h11 does not, and so nobody else may see another method.
+        # llhttp skips blank lines before a request; h11 and some fronts do not, and could see another method.
         if len(parts) != 3 or head[0] <= 0x20 or (parts[2] not in _VERSIONS and _VERSION.fullmatch(parts[2]) is None):
-            raise BadRequestError("400 Bad Request", "no request line")
+            raise BadRequestError("400 Bad Request", "malformed request line")
         method, target, protocol = self.line = parts
         if protocol not in _VERSIONS:
-            self._check_beginning(head)  # or it would be refused as something else where it comes in pieces
-            raise BadRequestError("505 HTTP Version Not Supported", "another version of HTTP")
+            self._check_beginning(head)  # the same fault as for a head that comes in pieces
+            raise BadRequestError("505 HTTP Version Not Supported", "a version of HTTP other than 1.0 and 1.1")
         limits.check_headers(len(head) - line_end - 4)
         self._feed(head)
         limits.check_header_count(len(self._headers))
@@ -213,10 +213,10 @@ class Connection:
         return environ
 
     def _decline_upgrade(self, environ: WSGIEnvironment) -> None:
-        """Go on reading a request that asks for another protocol: it is one like any other (RFC 9110 section 7.8).
+        """Read on in a request that asks for another protocol, which is ignored (RFC 9110 section 7.8).
 
-        llhttp takes what follows its head for that protocol, also where a body was announced. So another parser, which
-        is told of the body alone, reads on.
+        llhttp takes the input behind its head for that protocol, also where a body was announced. So another parser
+        reads on, which gets a head for the body alone.
         """
         self._upgrades = False
         self._parser = self._new_parser()
@@ -231,21 +231,21 @@ class Connection:
 
     def _new_parser(self) -> HttpRequestParser:
         parser = HttpRequestParser(self)
-        # Whether a request may follow is decided here: llhttp would ask Proxy-Connection and the trailers, too.
+        # keeps_alive() decides whether a request may follow: llhttp would heed Proxy-Connection and the trailers, too.
         parser.set_dangerous_leniencies(lenient_keep_alive=True)
         return parser
 
     def _feed(self, data: bytes) -> None:
-        """Let llhttp read on; :exc:`BadRequestError` for what it refuses."""
+        """Let llhttp read on; :exc:`BadRequestError` for input that it refuses."""
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade:
             self._upgrades = True
         except HttpParserInvalidMethodError:
             if self.line is None or TOKEN.fullmatch(self.line[0]) is None:
-                raise BadRequestError("400 Bad Request", "the method is no token") from None
+                raise BadRequestError("400 Bad Request", "the method is not a token") from None
             self._check_beginning(data)
-            raise BadRequestError("501 Not Implemented", "a method that nobody knows") from None
+            raise BadRequestError("501 Not Implemented", "unknown method") from None
         except HttpParserError as error:
             raise BadRequestError("400 Bad Request", str(error)) from None
 
@@ -266,7 +266,7 @@ class Connection:
             self.body.end()
 
     def _read_part(self) -> None:
-        """Read what is there of a body, or of a chunk, whose length is known."""
+        """Read a body, or a chunk, whose length is known, as far as it has come."""
         part = self._buffer[self._at : self._at + self._left]
         self._at += len(part)
         self._left -= len(part)
@@ -281,7 +281,7 @@ class Connection:
                 self._left = self._left or -1
                 continue
             end = data.find(b"\r\n", self._at + self._searched) + 2
-            length = (len(data) if end < 2 else end) - self._at  # also of a line of which not all is there
+            length = (len(data) if end < 2 else end) - self._at  # of a whole line, or of its beginning
             if self._trailers >= 0:
                 self._limits.check_headers(self._trailers + length)
             elif length > _LONGEST_CHUNK_LINE:
@@ -299,7 +299,7 @@ class Connection:
             else:
                 match = _CHUNK_LINE.fullmatch(line)
                 if match is None:
-                    raise BadRequestError("400 Bad Request", "no size of a chunk")
+                    raise BadRequestError("400 Bad Request", "malformed size of a chunk")
                 size = int(match["size"], 16)
                 if size:
                     self._left = size + 2
@@ -326,24 +326,24 @@ class Connection:
         )
         return head
 
-    def part(self, data: bytes) -> bytes:
-        """A part of the answer's body, which is not empty."""
+    def body_data(self, data: bytes) -> bytes:
+        """The bytes to send for data of the answer's body, which is not empty."""
         return b"%x\r\n%b\r\n" % (len(data), data) if self._chunks_out else data
 
     def end(self) -> bytes:
-        """The end of the answer."""
+        """The bytes that end the answer."""
         return b"0\r\n\r\n" if self._chunks_out else b""
 
     def continue_line(self) -> bytes:
-        """What a client has to be told before it sends its body (RFC 9110 section 10.1.1), if it waits for that."""
+        """The 100 Continue that a client may wait for before it sends its body (RFC 9110 section 10.1.1), or b""."""
         if not self.awaits_continue or self.started:
             return b""
         self.awaits_continue = False
         return b"HTTP/1.1 100 Continue\r\n\r\n"
 
     def _is_worth_reading(self) -> bool:
-        """Whether what is left of the request's body is little enough to be read for the sake of the next request.
+        """True if the rest of the request's body is small enough to be read for the sake of the next request.
 
-        A client that waits for a 100 may send the body or not: nobody can tell what its next bytes are.
+        A client that waits for 100 Continue may send the body or not: its next bytes could be either.
         """
         return not self.awaits_continue and not self._is_chunked and self._left <= _WORTH_READING

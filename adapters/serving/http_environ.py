@@ -1,7 +1,7 @@
-"""From the head of an HTTP request to an environ: what the HTTP runners accept, and what they make of it.
+"""The environ of an HTTP request, from its head (PEP 3333, RFC 9110, RFC 9112).
 
-A server's parser gives the parts; :func:`environ_of` judges what parsers let pass, so that each runner refuses the same
-requests and an app sees the same environ under each of them (PEP 3333, RFC 9110, RFC 9112).
+A server's parser gives the pieces; :func:`environ_of` checks what parsers let pass, so that each runner refuses the
+same requests and an app sees the same environ under each of them.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["connection_environ", "environ_of", "keeps_alive"]
 
-#: RFC 3986 without fragment: a front and an app could read what follows a ``#`` differently
+#: RFC 3986 without fragment: a front and an app could read the text behind a ``#`` differently
 _TARGET = re.compile(r"[!\"$-~]+")
-#: what a second one of makes nonsense, or another request
+#: headers of which a second one would be ambiguous
 _ONCE = ("HTTP_HOST", "CONTENT_LENGTH", "CONTENT_TYPE")
 
 
@@ -36,7 +36,7 @@ def _refused(reason: str) -> BadRequestError:
 def connection_environ(
     server: Any, peer: Any, *, software: str, multithread: bool, multiprocess: bool
 ) -> WSGIEnvironment:
-    """The part of an environ that all requests of a connection share.
+    """The keys of an environ that all requests of a connection share.
 
     *server* and *peer* are what ``getsockname()`` and ``getpeername()`` return. A unix socket has no host: its
     SERVER_NAME is ``localhost`` and its REMOTE_ADDR is empty.
@@ -66,12 +66,12 @@ def connection_environ(
 def environ_of(
     base: WSGIEnvironment, method: str, target: str, protocol: str, headers: Iterable[tuple[str, str]]
 ) -> WSGIEnvironment:
-    """The environ of a request, still without ``wsgi.input``; :exc:`BadRequestError` for what is none.
+    """The environ of a request, still without ``wsgi.input``; :exc:`BadRequestError` for a malformed one.
 
-    *base* is what :func:`connection_environ` has returned, *protocol* is ``HTTP/1.0`` or ``HTTP/1.1``. Strings are
+    *base* is from :func:`connection_environ`, *protocol* is ``HTTP/1.0`` or ``HTTP/1.1``. Strings are
     latin-1. Headers with ``_`` in their names are left out: they would be taken for those with ``-`` (and
     ``Proxy``, which would become HTTP_PROXY, CVE-2016-5385). Several of one name are joined with a comma, cookies
-    with a semicolon (RFC 9110 section 5.3, RFC 6265). Transfer-Encoding is left out too: the body has none any more.
+    with a semicolon (RFC 9110 section 5.3, RFC 6265). Transfer-Encoding is left out too: the server decodes the body.
     """
     environ = base.copy()
     environ["REQUEST_METHOD"] = method
@@ -92,7 +92,7 @@ def environ_of(
     if target[:1] != "/" or method == "CONNECT":
         target = _origin_form(method, target, environ)
     if _TARGET.fullmatch(target) is None:
-        raise _refused("the request target holds what no URL may")
+        raise _refused("the request target has characters that no URL may have")
     path, _, environ["QUERY_STRING"] = target.partition("?")
     environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1") if "%" in path else path
     if "HTTP_TRANSFER_ENCODING" in environ:
@@ -102,16 +102,16 @@ def environ_of(
         if "CONTENT_LENGTH" in environ:
             raise _refused("Transfer-Encoding beside Content-Length")
         if coding.strip(" \t").lower() != "chunked":
-            raise BadRequestError("501 Not Implemented", "a transfer coding that is not chunked")
+            raise BadRequestError("501 Not Implemented", "a transfer coding other than chunked")
     elif "CONTENT_LENGTH" in environ:
         length = environ["CONTENT_LENGTH"] = environ["CONTENT_LENGTH"].strip(" \t")
         if CONTENT_LENGTH.fullmatch(length) is None:
-            raise _refused("Content-Length is no number")
+            raise _refused("Content-Length is not a number")
     return environ
 
 
 def keeps_alive(environ: WSGIEnvironment) -> bool:
-    """Whether the client wants its connection to last (RFC 9112 section 9.3)."""
+    """True if the client wants its connection to last (RFC 9112 section 9.3)."""
     is_new: bool = environ["SERVER_PROTOCOL"] == "HTTP/1.1"
     if "HTTP_CONNECTION" not in environ:
         return is_new
@@ -124,10 +124,10 @@ def _origin_form(method: str, target: str, environ: WSGIEnvironment) -> str:
     if target == "*" and method == "OPTIONS":
         return target
     if method == "CONNECT":
-        raise BadRequestError("501 Not Implemented", "CONNECT: this is no proxy")
+        raise BadRequestError("501 Not Implemented", "CONNECT is for proxies")
     absolute = ABSOLUTE_FORM.fullmatch(target)
     if absolute is None:
-        raise _refused("the request target is no path")
+        raise _refused("the request target is neither a path nor an absolute URL")
     authority = absolute["authority"]
     environ.setdefault("HTTP_HOST", authority)
     host: str = environ["HTTP_HOST"]

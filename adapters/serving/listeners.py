@@ -32,8 +32,8 @@ def listening(
 
     :exc:`~flask_embed.errors.UsageError` for another form, an address that is taken or not ours, or a path where
     something else lies. ``host:0`` takes a free port. A unix socket has this *mode* from the first moment on, and
-    belongs to *group* (a name or a number), None for that of the process; one that a dead server has left is
-    replaced, one that answers is not.
+    belongs to *group* (a name or a number), None for that of the process. The socket of a dead server is replaced, one
+    that answers is not.
     """
     if bind.startswith("unix:"):
         with _unix_socket(bind.removeprefix("unix:"), backlog, mode, group) as listener:
@@ -47,7 +47,7 @@ def listening(
 
 
 def address_of(listener: socket.socket, scheme: str = "http") -> str:
-    """The address as people write it: ``http://127.0.0.1:5000/`` or ``unix:/run/app.sock``."""
+    """The address of a listening socket as a user writes it: ``http://127.0.0.1:5000/`` or ``unix:/run/app.sock``."""
     name = listener.getsockname()
     if listener.family == socket.AF_UNIX:
         return f"unix:{os.fsdecode(name)}"
@@ -91,7 +91,7 @@ def web_servers_of(listener: socket.socket, options: Options) -> Callable[[Any],
 
 
 def is_listening(number: int) -> bool:
-    """Whether the descriptor of this number is a socket that listens: so a web server hands it to what it starts."""
+    """True if the descriptor of this number is a listening socket, as a web server hands it to a FastCGI program."""
     try:
         with socket.socket(fileno=os.dup(number)) as found:
             return bool(found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
@@ -102,15 +102,15 @@ def is_listening(number: int) -> bool:
 def activated() -> str | None:
     """The ``fd://3`` that systemd has opened for this process, None if it has not; sd_listen_fds(3).
 
-    The variables that say so are removed, so that no child takes them for its own.
+    Its variables are removed, so that no child takes them for its own.
     """
     count, pid = os.environ.pop("LISTEN_FDS", ""), os.environ.pop("LISTEN_PID", "")
     os.environ.pop("LISTEN_FDNAMES", None)
     if pid != str(os.getpid()) or not count.isdecimal() or int(count) < 1:
         return None
     if int(count) > 1:
-        raise UsageError(f"systemd has passed {count} sockets: say with --bind fd://N which one is meant")
-    with contextlib.suppress(OSError):  # that there is none is told when it is listened on
+        raise UsageError(f"systemd has passed {count} sockets: choose one with --bind fd://N")
+    with contextlib.suppress(OSError):  # a missing descriptor is reported when it is listened on
         os.set_inheritable(3, False)
     return "fd://3"
 
@@ -144,14 +144,14 @@ def _inherited(bind: str) -> Iterator[socket.socket]:
         raise UsageError(f"cannot listen on {bind!r}: {error.strerror or error}") from None
     if not listening_now:
         listener.close()
-        raise UsageError(f"cannot listen on {bind!r}: it is no listening socket")
+        raise UsageError(f"cannot listen on {bind!r}: it is not a listening socket")
     with listener, _empty_stdin() if int(number) == 0 else contextlib.nullcontext():
         yield listener
 
 
 @contextlib.contextmanager
 def _empty_stdin() -> Iterator[None]:
-    """Within the block, whoever reads standard input finds nothing, and takes no connection."""
+    """Within the block standard input is empty: a program that reads it takes no connection."""
     kept, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
@@ -189,7 +189,7 @@ def _unix_socket(path: str, backlog: int, mode: int, group: str | None) -> Itera
 
 
 def _group_number(group: str) -> int:
-    if group.isascii() and group.isdigit() and int(group) < 2**32 - 1:  # the last one means: as it is
+    if group.isascii() and group.isdigit() and int(group) < 2**32 - 1:  # 2**32 - 1 is -1 for chown: no change
         return int(group)
     try:
         return grp.getgrnam(group).gr_gid
@@ -206,15 +206,15 @@ def _give(path: str, owner: int, group: str | None) -> None:
 
 
 def _make_room(path: str) -> None:
-    """Remove the socket that a dead server has left at *path*; refuse anything else that lies there."""
+    """Remove the socket of a dead server at *path*; UsageError for anything else there."""
     if not path or len(os.fsencode(path)) > 107:
         raise UsageError(f"cannot listen on 'unix:{path}': a path of 1 to 107 bytes is needed")
     try:
         mode = os.lstat(path).st_mode
     except OSError:
-        return  # nothing there; what else is wrong, bind says
+        return  # nothing there, or bind() reports what is wrong
     if not stat.S_ISSOCK(mode):
-        raise UsageError(f"cannot listen on 'unix:{path}': something that is no socket lies there")
+        raise UsageError(f"cannot listen on 'unix:{path}': a file that is not a socket lies there")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         try:

@@ -1,4 +1,4 @@
-"""The access log and the error log of the runners: one line per request or record, whatever was in it.
+"""The access log and the error log of the runners: one line per request or record, controls in it escaped.
 
 Files are opened for appending and opened anew on SIGHUP, so that they can be moved away; ``-`` is stderr.
 """
@@ -28,7 +28,7 @@ __all__ = ["AccessLog", "logging_to", "reopen_logs"]
 
 logger = logging.getLogger("flask_embed.server")
 
-#: what a reader of the log, or a terminal, could take for something else (CWE-117)
+#: characters that could forge a line or command a terminal (CWE-117)
 _UNSAFE = re.compile(r'[^\x20-\x7e]|["\\]')
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 #: the files of this process that are open
@@ -38,11 +38,11 @@ _open_files: list[_File] = []
 class _File:
     """A file that lines are appended to, each in one write, so that those of several processes do not mix.
 
-    That a line cannot be written is told to *report*, once until one can be written again.
+    A write that fails is passed to *report*, once until one succeeds.
     """
 
     def __init__(self, path: str, report: Callable[[str], None]) -> None:
-        # Opened anew, it is to be the same one, wherever the app may have gone meanwhile.
+        # Absolute, so that reopen() finds the same file after the app has changed the folder.
         self.path = path if path == "-" else os.path.abspath(path)
         self._report = report
         self._fileno = self._opened()
@@ -59,11 +59,11 @@ class _File:
             raise UsageError(f"cannot write the log {self.path!r}: {error.strerror}") from None
 
     def write(self, line: str) -> None:
-        """Append *line*; that it cannot be written costs nobody an answer."""
+        """Append *line*; a failure is reported, not raised."""
         data = line.encode("utf-8", "backslashreplace")
         try:
             if os.write(self._fileno, data) < len(data):  # as on a disk that is full
-                os.write(self._fileno, b"\n")  # the next line is to be one of its own
+                os.write(self._fileno, b"\n")  # so that the next line begins a line
             self._has_failed = False
         except OSError as error:
             if not self._has_failed:
@@ -71,7 +71,7 @@ class _File:
                 self._report(f"cannot write the log {self.path!r}: {error.strerror}")
 
     def reopen(self) -> None:
-        """Open the path anew; where that fails the old file is kept."""
+        """Open the path anew; the old file is kept where that fails."""
         if self.path == "-":
             return
         try:
@@ -79,7 +79,7 @@ class _File:
         except UsageError as error:
             logger.error("%s; the old file is kept", error)
             return
-        # In one step: a thread that writes at this moment must not find the number closed, or given to a connection.
+        # In one step: a thread that writes at this moment must not find the descriptor closed, or used by a connection.
         os.dup2(fileno, self._fileno, inheritable=False)
         os.close(fileno)
 
@@ -100,11 +100,11 @@ class AccessLog:
 
     def __init__(self, path: str) -> None:
         self._file = _File(path, logger.error)
-        #: the second that was written last, and how
+        #: the second of the last line, and its text
         self._now = (0, "")
 
     def write(self, environ: WSGIEnvironment, status: str, length: int) -> None:
-        """A request was answered with this status line and so many bytes of body."""
+        """Log one request that was answered with this status line and so many bytes of body."""
         now = int(time.time())
         second, date = self._now
         if now != second:
@@ -136,7 +136,7 @@ def _safe(value: object) -> str:
 
 
 def _word(value: object) -> str:
-    """The value where no quotes stand around it."""
+    """The value as a word without quotes around it."""
     return _safe(value).replace(" ", "\\x20")
 
 
@@ -152,15 +152,15 @@ def _date(now: int) -> str:
 
 @contextmanager
 def logging_to(options: Options, name: str | None = None) -> Iterator[None]:
-    """Send what is logged to where the options say, within the block: all of it, or that of one logger.
+    """Within the block, log to the file of the options: everything, or the records of one logger.
 
-    An app that has set up logging itself keeps that: where the logger has handlers already, nothing is done.
+    Where the logger has handlers already, nothing is done: the app has set up logging itself.
     """
     root = logging.getLogger(name)
     if root.handlers:
         yield
         return
-    file = _File(options.error_logfile, _tell)
+    file = _File(options.error_logfile, _print_error)
     handler = _Handler(file)
     handler.setFormatter(_Formatter("%(asctime)s [%(process)d] %(levelname)s %(name)s: %(message)s"))
     level, propagate = root.level, root.propagate
@@ -176,7 +176,7 @@ def logging_to(options: Options, name: str | None = None) -> Iterator[None]:
         file.close()
 
 
-def _tell(line: str) -> None:
+def _print_error(line: str) -> None:
     print(f"flask_embed: {line}", file=sys.stderr, flush=True)
 
 
@@ -193,7 +193,7 @@ class _Handler(logging.Handler):
 
 
 class _Formatter(logging.Formatter):
-    """A record is one line; those of a traceback are indented, so that none of them passes for a record."""
+    """Formats a record as one line, and a traceback as indented lines, so that none of them looks like a record."""
 
     default_msec_format = ""
 
@@ -201,6 +201,6 @@ class _Formatter(logging.Formatter):
         return escape_controls(super().formatMessage(record))
 
     def format(self, record: logging.LogRecord) -> str:
-        # Not in formatException: what that returns is kept in the record, also by other formatters.
+        # Not in formatException: its result is kept in the record, for other formatters too.
         first, *traceback = super().format(record).split("\n")
         return "\n".join([first, *(f"  {escape_controls(line)}" for line in traceback)])

@@ -11,55 +11,56 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Changes"]
+__all__ = ["FileWatcher"]
 
 _INTERVAL = 0.5
 
 
-class Changes:
-    """The source files of the modules of this process, and which of them has changed; made before they are loaded."""
+class FileWatcher:
+    """Watches the source files of the modules of this process; made before they are loaded."""
 
     def __init__(self) -> None:
-        #: when each file was changed last, as it was first seen
+        #: the modification time of each file when it was first seen
         self._known: dict[str, int | None] = {}
         self._since = time.time_ns()
         #: the file that has changed
         self.path: str | None = None
 
     def watch(self, changed: Callable[[], None]) -> None:
-        """Look at the files from now on, beside what else is done; *changed* is called when one has changed."""
-        self._look()  # what it finds now, it finds once more below
+        """Watch the files in a thread, which calls *changed* when one has changed."""
+        self._scan()  # records modification times; the thread reports a change
 
-        def look() -> None:
-            while not self._look():
+        def watch() -> None:
+            while not self._scan():
                 time.sleep(_INTERVAL)
-            self._tell()
+            self._announce()
             changed()
 
-        threading.Thread(target=look, daemon=True).start()
+        threading.Thread(target=watch, daemon=True).start()
 
     def wait(self, error: BaseException, is_needed: Callable[[], bool]) -> None:
-        """Return when a file has changed, or when it is not needed any more.
+        """Return when a file has changed, or when *is_needed* is False.
 
-        That is a file of a module, one that *error* came from, or one beside it: a module that was missing.
+        Watched are the files of modules, those that *error* came from, and those beside them: a module may have been
+        missing.
         """
         while is_needed():
-            if self._look(_files_around(error)):
-                self._tell()
+            if self._scan(_files_around(error)):
+                self._announce()
                 return
             time.sleep(_INTERVAL)
 
-    def _tell(self) -> None:
+    def _announce(self) -> None:
         if self.path is not None:
             path = os.path.relpath(self.path)
             print(f"flask_embed: {path} has changed, starting again", file=sys.stderr, flush=True)
 
-    def _look(self, more: Iterable[str] = ()) -> bool:
-        """Whether a file has changed."""
+    def _scan(self, more: Iterable[str] = ()) -> bool:
+        """True if a file has changed."""
         modules = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
         for path in {path for path in modules if isinstance(path, str)}.union(more):
             now = _changed_at(path)
-            # One that is seen first may have changed after it was read: then it is younger than this process.
+            # A file that is seen for the first time has changed if it is younger than this process.
             before = self._known.setdefault(path, now)
             if now != before or (now is not None and self._since < now <= time.time_ns()):
                 self.path = path
@@ -75,7 +76,7 @@ def _changed_at(path: str) -> int | None:
 
 
 def _files_around(error: BaseException) -> set[str]:
-    """The Python files in the folders that an exception of an import has to do with, and in the current one."""
+    """The Python files in the folders that the traceback of a failed import names, and in the current one."""
     files = set()
     cause: BaseException | None = error
     while cause is not None:

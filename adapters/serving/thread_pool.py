@@ -1,4 +1,4 @@
-"""The threads that answer requests, where threads do that: Tornado and FastCGI."""
+"""The threads that answer requests under Tornado and FastCGI."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ logger = logging.getLogger("flask_embed.server")
 
 
 class Threads:
-    """So many threads, started when they are needed; a job waits for a free one.
+    """A pool of up to *most* threads, started when they are needed; a job waits for a free one.
 
-    Not an executor: its threads are waited for when Python ends, however long their jobs take. *freed* is called, in
-    the thread, each time that one has become free.
+    Not an executor, for whose threads Python waits at its end, however long their jobs take. *freed* is called, in
+    the thread, each time that one becomes free.
     """
 
     def __init__(self, most: int, freed: Callable[[], None] | None = None) -> None:
         self._most = most
         self._freed = freed
         self._lock = threading.Lock()
-        #: how many there are; how many of them no job was given to; and how many jobs were given to none
+        #: how many threads there are; how many of them are free; and how many jobs wait for one
         self._started = self._free = self._waiting = 0
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
 
     @property
     def are_busy(self) -> bool:
-        """Whether a job runs, or waits."""
+        """True if a job runs or waits."""
         with self._lock:
             return self._free < self._started
 
     @property
     def are_all_busy(self) -> bool:
-        """Whether a job would have to wait."""
+        """True if a job would have to wait."""
         with self._lock:
             return not self._free and self._started == self._most
 
     def submit(self, job: Callable[[], None]) -> None:
-        """Have *job* run by a thread that is free, or a new one, or the next one that gets free."""
+        """Have *job* run by a free thread, a new one, or the next one to become free."""
         is_new = False
         with self._lock:
-            # Here and not where a thread takes it: until then it would count as free for the next job, too.
+            # Counted here, not when a thread takes the job: until then it would count as free for the next job.
             if self._free:
                 self._free -= 1
             elif self._started < self._most:
@@ -59,7 +59,7 @@ class Threads:
             threading.Thread(target=self._work, name=f"wsgi-{self._started}", daemon=True).start()
 
     def end(self) -> None:
-        """Let each thread end when no job is left."""
+        """Let each thread end when no job waits."""
         for _ in range(self._started):
             self._jobs.put(None)
 
@@ -68,8 +68,7 @@ class Threads:
             try:
                 job()
             except BaseException:
-                # sys.exit() in an app, for one: it may not end the thread.
-                logger.exception("What is no error has left an app")
+                logger.exception("A job of the thread pool failed")  # and must not end the thread
             del job
             with self._lock:
                 if self._waiting:

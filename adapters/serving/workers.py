@@ -1,8 +1,8 @@
 """One process that serves, or several over one listening socket: a small prefork supervisor.
 
 The supervisor is the standard library alone. It opens the socket, forks, and watches; each child patches, imports and
-serves. From each child comes a pipe, over which it says that it is ready and then, again and again, that its event loop
-turns; when the pipe breaks for the child, the supervisor is gone.
+serves. Over a pipe each child reports that it is ready, and then, again and again, that its event loop turns. A child
+whose pipe is broken has lost its supervisor, and ends.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ __all__ = ["AGAIN", "Worker", "alone", "supervise"]
 
 logger = logging.getLogger("flask_embed.workers")
 
-#: the exit status of a worker that wants to be started again at once: its files have changed
+#: the exit status of a worker that is to be started again at once: its files have changed
 AGAIN = 75
-#: the exit status of a worker that has told in a line what was typed wrong
+#: the exit status of a worker that has printed a usage error
 _MISTYPED = 2
-#: seconds after which a worker that dies has not died young
+#: seconds that a worker has served when its end is no longer taken for a failed start
 _GROWN_UP = 10.0
-#: seconds that the import of an app may take at least
+#: seconds that an app may always take to be imported, whatever --timeout says
 _IMPORT = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
-#: seconds for what comes after a signal: for the worker's own end behind its graceful_timeout, and for a traceback
+#: seconds that a worker has beyond its graceful_timeout, and for the traceback that SIGABRT prints
 _MARGIN = 2.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _READY, _BEAT, _LEAVING = b"r", b".", b"l"
@@ -51,11 +51,11 @@ _NEVER = float("inf")
 
 
 class Worker:
-    """A process that serves: what it listens on, and the supervisor that it tells that it lives.
+    """A process that serves: its listening socket, and its reports to the supervisor.
 
     An adapter calls :meth:`ready` when the app is started and served, then :meth:`beat` every :attr:`interval` seconds
-    from its event loop. It ends after the request :attr:`last_request`, and when :meth:`beat` says so; for whatever
-    reason it ends, it calls :meth:`leaving` when it accepts nothing more.
+    from its event loop. It ends after the request :attr:`last_request`, and when :meth:`beat` is False; whatever the
+    reason, it calls :meth:`leaving` when it accepts nothing more.
     """
 
     def __init__(
@@ -71,36 +71,37 @@ class Worker:
         longest = 0.2 if options.reload else 1.0
         #: seconds between two beats
         self.interval = max(min(longest, options.timeout / 4), 0.02) if options.timeout else longest
-        #: the request after which it should end and be replaced, 0 for none; not all workers at the same time
+        #: the request after which it should end and be replaced, 0 for none; spread, so that workers do not end
+        #: together
         self.last_request = round(options.max_requests * random.uniform(0.9, 1.1))  # noqa: S311
         if options.max_requests:
             self.last_request = max(self.last_request, 1)
-        #: whether nobody has tried to serve before it, since the command was typed
+        #: True for the first process of a command that tries to serve
         self.is_first = first
         self._announces = announces
         self._pipe = pipe
         self._is_over = False
 
     def ready(self, line: str) -> None:
-        """The app is served: of several workers the first one says so, with *line* on stderr."""
+        """Report that the app is served; the first of several workers prints *line* on stderr."""
         if self._announces:
             print(line, file=sys.stderr, flush=True)
-        self._tell(_READY)
+        self._report(_READY)
 
     def beat(self) -> bool:
-        """Tell that the event loop turns; False if it is time to end: nobody listens any more, or :meth:`stop`."""
-        return self._tell(_BEAT) and not self._is_over
+        """Report that the event loop turns; False if it is time to end: by :meth:`stop`, or without a supervisor."""
+        return self._report(_BEAT) and not self._is_over
 
     def leaving(self) -> None:
-        """It accepts nothing more, and will be silent while it answers the rest: another worker takes its place."""
+        """Report that it accepts nothing more and is silent while it answers the rest: another worker is started."""
         if not self._is_over:  # else it is to be started again itself
-            self._tell(_LEAVING)
+            self._report(_LEAVING)
 
     def stop(self) -> None:
-        """Let the next beat say that it is time to end; from any thread."""
+        """Make the next :meth:`beat` False; from any thread."""
         self._is_over = True
 
-    def _tell(self, what: bytes) -> bool:
+    def _report(self, what: bytes) -> bool:
         if self._pipe is None:
             return True
         try:
@@ -134,17 +135,17 @@ def supervise(options: Options, run: Callable[[Worker], int]) -> int:
 
 
 class _Child:
-    """A worker, as the supervisor sees it."""
+    """A worker process, as the supervisor knows it."""
 
     def __init__(self, pid: int, pipe: int) -> None:
         self.pid = pid
         self.pipe = pipe
-        #: when it was started, and when it was heard of last
-        self.born = self.heard = time.monotonic()
+        #: when it was started, and when it has reported last
+        self.started = self.reported = time.monotonic()
         self.is_ready = False
-        #: whether it ends by itself: its place is given away
+        #: True if it ends by itself, and another worker has its place
         self.is_leaving = False
-        #: whether it was told to end, because it was silent
+        #: True if it was sent SIGABRT, because it was silent
         self.is_aborted = False
 
 
@@ -160,13 +161,13 @@ class _Supervisor:
         self.due: list[float] = []
         self.pause = 0.0
         self.started = 0
-        #: whether there was ever a worker that got ready
+        #: True if a worker was ever ready
         self.works = False
         self.status = 0
         self.signals, self._wakeup = os.pipe()
-        #: when it has woken up last: what is looked at until it waits again has that time
+        #: when it has woken up last: the time of everything that it does until it waits again
         self.now = time.monotonic()
-        #: when those that have not ended are killed; None while it serves
+        #: when workers that have not ended are killed; None while it serves
         self.end: float | None = None
 
     def main(self) -> int:
@@ -179,14 +180,14 @@ class _Supervisor:
             self.spawn()
             while self.children or (self.due and self.end is None):
                 self.wait()
-                self.bury()
-                self.look()
+                self.reap()
+                self.do_due()
             return self.status
         finally:
             for child in self.children.values():
                 self.kill(child, signal.SIGKILL)
                 os.waitpid(child.pid, 0)
-                self.unhear(child)
+                self.close_pipe(child)
             signal.set_wakeup_fd(before)
             for number, handler in handlers.items():
                 signal.signal(number, handler)
@@ -195,30 +196,30 @@ class _Supervisor:
             os.close(self._wakeup)
 
     def wait(self) -> None:
-        """Wait for a signal, for what children tell, or for the time when something has to be done."""
+        """Wait for a signal, for reports, or for the time when something is due."""
         patience = self.patience()
         events = self.selector.select(patience)
         before, self.now = self.now, time.monotonic()
         if patience is not None and self.now - before - patience > 1:
-            # This process stood still (Ctrl-Z), and so did the workers: none of them was silent for that.
+            # This process stood still (Ctrl-Z), and so did the workers: their silence does not count.
             for child in self.children.values():
-                child.heard = self.now
-        self.take_signals()  # first: what leaves by Ctrl-C is not to be replaced
+                child.reported = self.now
+        self.take_signals()  # first: a worker that leaves by Ctrl-C is not replaced
         for key, _ in events:
             if key.data is not None:
-                self.hear(key.data)
+                self.take_reports(key.data)
 
     def patience(self) -> float | None:
-        """How long nothing has to be done if nothing happens."""
+        """Seconds until something is due; None for never."""
         if self.end is not None:
             times = [self.end]
         else:
-            times = [child.heard + self.allowed(child) for child in self.children.values()] + self.due
+            times = [child.reported + self.allowed(child) for child in self.children.values()] + self.due
         first = min(times, default=_NEVER)
         return None if first == _NEVER else max(first - self.now, 0) + 0.001
 
     def allowed(self, child: _Child) -> float:
-        """How long a child may be silent."""
+        """Seconds that a child may be silent."""
         if child.is_aborted:
             return _MARGIN
         if child.is_leaving:
@@ -233,7 +234,7 @@ class _Supervisor:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:  # as it is where the descriptor is closed
                 with contextlib.suppress(OSError):
-                    stream.flush()  # or the child would write it once more
+                    stream.flush()  # or the child would write it again
         try:
             child = self.forked()
         except OSError as error:
@@ -247,7 +248,7 @@ class _Supervisor:
         self.selector.register(child.pipe, selectors.EVENT_READ, child)
 
     def forked(self) -> _Child:
-        """A new process; OSError if there cannot be one."""
+        """A new process; OSError if the system has none to give."""
         ours, theirs = os.pipe()
         # A signal that came before the child has its own handlers would be lost in the supervisor's pipe.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -265,13 +266,13 @@ class _Supervisor:
         return _Child(pid, ours)
 
     def become_child(self, ours: int, theirs: int, mask: Iterable[int]) -> NoReturn:
-        """Serve in this new process, and end it: nothing of what waits in its caller is its own to do."""
+        """Serve in this new process, and end it without returning to what its parent was doing."""
         status = 1
         try:
             atexit._clear()
             atexit.register(logging.shutdown)
             signal.set_wakeup_fd(-1)
-            # Until the server of this child is up, and takes signals itself.
+            # Until the server of this child handles signals itself.
             for number in _SIGNALS:
                 signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -287,7 +288,7 @@ class _Supervisor:
                 self.options,
                 pipe=theirs,
                 first=self.started == 1,
-                # Who has changed a file wants to know when it is served.
+                # With --reload each start is announced: the user waits for a changed file to be served.
                 announces=not self.works or self.options.reload,
             )
             status = self.run(worker)
@@ -307,70 +308,72 @@ class _Supervisor:
             finally:
                 os._exit(status & 0xFF)
 
-    def hear(self, child: _Child) -> None:
-        """Take what a child has told."""
+    def take_reports(self, child: _Child) -> None:
+        """Take the reports of a child."""
         try:
-            told = os.read(child.pipe, 4096)
+            reports = os.read(child.pipe, 4096)
         except BlockingIOError:
             return
-        if not told:
-            self.unhear(child)  # it ends; or it closes whatever it finds, and will be taken for one that is silent
+        if not reports:
+            self.close_pipe(
+                child
+            )  # it ends; or it has closed descriptors that are not its own, and will count as silent
             return
-        child.heard = self.now
-        if _READY in told and not child.is_ready:
+        child.reported = self.now
+        if _READY in reports and not child.is_ready:
             child.is_ready = True
             if not self.works:
                 self.works = True
-                self.due += [child.heard] * (self.options.workers - 1)
-        if _LEAVING in told and not child.is_leaving:
+                self.due += [child.reported] * (self.options.workers - 1)
+        if _LEAVING in reports and not child.is_leaving:
             child.is_leaving = True
             if self.end is None:
-                self.fill_place(child, "leaves", is_meant=self.options.max_requests > 0)
+                self.fill_place(child, "leaves", is_planned=self.options.max_requests > 0)
 
-    def unhear(self, child: _Child) -> None:
+    def close_pipe(self, child: _Child) -> None:
         """Close the pipe of a child."""
         if child.pipe >= 0:
             self.selector.unregister(child.pipe)
             os.close(child.pipe)
             child.pipe = -1
 
-    def bury(self) -> None:
-        """Take leave of the children that have ended; as process 1 of a container also of those of others."""
+    def reap(self) -> None:
+        """Collect the children that have ended; as process 1 of a container also those of other processes."""
         dead = []
         with contextlib.suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 child = self.children.pop(ended[0], None)
                 if child is not None:
                     if child.pipe >= 0:
-                        self.hear(child)  # its last words
-                    self.unhear(child)
+                        self.take_reports(child)  # its last ones
+                    self.close_pipe(child)
                     dead.append((child, os.waitstatus_to_exitcode(ended[1])))
-        self.take_signals()  # nor what has ended by it
+        self.take_signals()  # nor is one that a signal has ended
         for child, status in dead:
             if self.end is None:
                 self.replace(child, status)
 
     def replace(self, child: _Child, status: int) -> None:
-        """Have another worker started for one that has ended, if that is due and makes sense."""
+        """Have another worker started for one that has ended, unless its place is taken or it never worked."""
         if not self.works and (status == _MISTYPED or not self.options.reload):
             self.status = _MISTYPED
-            if status not in (1, _MISTYPED):  # else it has said itself what is wrong
+            if status not in (1, _MISTYPED):  # else it has printed the reason itself
                 logger.error("The first worker %s before it served", _ending(status))
             return
         if child.is_leaving:
             if status != 0:
                 logger.error("Worker %d %s", child.pid, _ending(status))
             return
-        is_meant = (status == AGAIN and self.options.reload) or (
+        is_planned = (status == AGAIN and self.options.reload) or (
             status == 0 and child.is_ready and self.options.max_requests > 0
         )
-        self.fill_place(child, _ending(status), is_meant=is_meant)
+        self.fill_place(child, _ending(status), is_planned=is_planned)
 
-    def fill_place(self, child: _Child, what: str, *, is_meant: bool) -> None:
-        """Have another worker started: at once, but later and later where one after the other goes young."""
+    def fill_place(self, child: _Child, what: str, *, is_planned: bool) -> None:
+        """Have another worker started: at once, or after growing pauses where workers end soon after they start."""
         pause = 0.0
-        if not is_meant:
-            if child.is_ready and self.now - child.born >= _GROWN_UP:
+        if not is_planned:
+            if child.is_ready and self.now - child.started >= _GROWN_UP:
                 self.pause = 0.0
             else:
                 self.lengthen_pause()
@@ -382,12 +385,12 @@ class _Supervisor:
     def lengthen_pause(self) -> None:
         self.pause = min(max(self.pause * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
 
-    def look(self) -> None:
-        """Do what is due: fill places, end workers that stand still, kill what does not end."""
+    def do_due(self) -> None:
+        """Fill places, end workers that stand still, and kill those that do not end."""
         if self.end is not None:
             if self.now >= self.end:
                 for child in self.children.values():
-                    logger.error("Worker %d has not ended in time and is killed", child.pid)
+                    logger.error("Worker %d has not ended within --graceful-timeout and is killed", child.pid)
                     self.kill(child, signal.SIGKILL)
                 self.end = self.now + _MARGIN
             return
@@ -395,13 +398,13 @@ class _Supervisor:
             self.due.remove(due)
             self.spawn()
         for child in self.children.values():
-            silent = self.now - child.heard
+            silent = self.now - child.reported
             if silent >= self.allowed(child):
                 if not child.is_aborted:
-                    logger.error("Worker %d was silent for %.1f s and is ended", child.pid, silent)
+                    logger.error("Worker %d was silent for %.1f s (--timeout) and is ended", child.pid, silent)
                 self.kill(child, signal.SIGKILL if child.is_aborted else signal.SIGABRT)
                 child.is_aborted = True
-                child.heard = self.now
+                child.reported = self.now
 
     def take_signals(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -417,7 +420,7 @@ class _Supervisor:
             is_second = self.end is not None
             self.end = self.now + (0 if is_second else self.options.graceful_timeout + _MARGIN)
             self.due.clear()
-            self.listener.close()  # or whoever connects now would wait for an answer
+            self.listener.close()  # a client that connects now is refused, and need not wait
             for child in self.children.values():
                 self.kill(child, signal.SIGTERM)
 
@@ -427,7 +430,7 @@ class _Supervisor:
 
 
 def _woken(number: int, frame: object) -> None:
-    """Handles a signal: the number comes over the wake-up descriptor."""
+    """Handler of a signal whose number comes over the wake-up descriptor."""
 
 
 def _ending(status: int) -> str:

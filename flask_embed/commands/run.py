@@ -58,9 +58,9 @@ def main(
 
         changes = None
         if arguments.reload:
-            from flask_embed.adapters.serving.reload import Changes
+            from flask_embed.adapters.serving.reload import FileWatcher
 
-            changes = Changes()
+            changes = FileWatcher()
         try:
             serve = _imported(lambda: start(arguments), runner, libraries)
             app, served = _composed(arguments, options, runner)

@@ -83,7 +83,7 @@ def sent(
 ) -> tuple[str, bytes]:
     """Head and body of an answer."""
     head = connection.start(status, list(headers)).decode("latin-1")
-    return re.sub(r"Date: .* GMT\r\n", "", head), b"".join(map(connection.part, parts)) + connection.end()
+    return re.sub(r"Date: .* GMT\r\n", "", head), b"".join(map(connection.body_data, parts)) + connection.end()
 
 
 def test_an_answer_with_a_length_is_sent_as_it_is() -> None:

@@ -442,10 +442,10 @@ def test_input_is_open_while_some_is_unread_or_may_come(raw: bytes, is_open: boo
 def test_each_answer_is_framed_by_itself() -> None:
     connection = received(get() + NEXT)
     connection.start("200 OK", [])
-    assert connection.part(b"a") == b"1\r\na\r\n"
+    assert connection.body_data(b"a") == b"1\r\na\r\n"
     connection.next()
     connection.start("200 OK", [("Content-Length", "4")])
-    assert (connection.part(b"abcd"), connection.end()) == (b"abcd", b"")
+    assert (connection.body_data(b"abcd"), connection.end()) == (b"abcd", b"")
 
 
 def test_what_requests_share_is_not_changed_by_them() -> None:

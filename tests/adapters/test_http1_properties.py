@@ -75,7 +75,7 @@ class Server:
         self.sent += self.http.start(status, headers)
 
     def write(self, data: bytes) -> None:
-        self.sent += self.http.part(data)
+        self.sent += self.http.body_data(data)
 
     def end(self) -> None:
         self.sent += self.http.end()

@@ -46,7 +46,7 @@ def test_an_inherited_socket() -> None:
         assert server.fileno() >= 0
     with (
         socket.socket() as silent,
-        pytest.raises(UsageError, match="no listening socket"),
+        pytest.raises(UsageError, match="not a listening socket"),
         listening(f"fd://{silent.fileno()}"),
     ):
         pass
@@ -177,7 +177,7 @@ def test_a_socket_of_systemd_is_for_the_process_that_it_names(monkeypatch: pytes
 def test_of_several_sockets_of_systemd_one_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
     monkeypatch.setenv("LISTEN_FDS", "2")
-    with pytest.raises(UsageError, match="systemd has passed 2 sockets: say with --bind fd://N"):
+    with pytest.raises(UsageError, match="systemd has passed 2 sockets: choose one with --bind fd://N"):
         activated()
 
 
@@ -185,7 +185,7 @@ def test_a_file_a_folder_and_a_link_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("precious")
     (tmp_path / "link").symlink_to(tmp_path / "file")
     for name in ("file", "link", "."):
-        with pytest.raises(UsageError, match="no socket lies there"), listening(f"unix:{tmp_path / name}"):
+        with pytest.raises(UsageError, match="not a socket lies there"), listening(f"unix:{tmp_path / name}"):
             pass
     assert (tmp_path / "link").read_text() == "precious"
     with pytest.raises(UsageError, match="No such file"), listening(f"unix:{tmp_path}/missing/app.sock"):

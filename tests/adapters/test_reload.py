@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flask_embed.adapters.serving import reload
-from flask_embed.adapters.serving.reload import Changes
+from flask_embed.adapters.serving.reload import FileWatcher
 from tests.serving import DEADLINE
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def written(path: Path, text: str, age: float = 100) -> Path:
 
 
 @contextlib.contextmanager
-def watching(changes: Changes) -> Iterator[threading.Event]:
+def watching(changes: FileWatcher) -> Iterator[threading.Event]:
     """An event that is set when a file has changed; the thread has ended after the block."""
     changed = threading.Event()
     changes.watch(changed.set)
@@ -62,7 +62,7 @@ def failure(name: str) -> BaseException:
 
 def test_a_module_that_changes_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(folder / "reload_one.py", "x = 1")
-    changes = Changes()
+    changes = FileWatcher()
     importlib.import_module("reload_one")
     with watching(changes) as changed:
         assert not changed.is_set()
@@ -73,7 +73,7 @@ def test_a_module_that_changes_is_told(folder: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_module_that_changed_while_it_was_loaded_is_told(folder: Path) -> None:
-    changes = Changes()
+    changes = FileWatcher()
     path = written(folder / "reload_two.py", "x = 1", age=0)
     importlib.import_module("reload_two")
     with watching(changes):
@@ -83,7 +83,7 @@ def test_a_module_that_changed_while_it_was_loaded_is_told(folder: Path) -> None
 
 def test_a_module_that_goes_is_a_change(folder: Path) -> None:
     path = written(folder / "reload_three.py", "x = 1")
-    changes = Changes()
+    changes = FileWatcher()
     importlib.import_module("reload_three")
     with watching(changes):
         path.unlink()
@@ -92,7 +92,7 @@ def test_a_module_that_goes_is_a_change(folder: Path) -> None:
 
 def test_a_module_that_is_loaded_later_is_watched_too(folder: Path) -> None:
     path = written(folder / "reload_four.py", "x = 1")
-    changes = Changes()
+    changes = FileWatcher()
     with watching(changes):
         importlib.import_module("reload_four")
         written(path, "x = 2", age=0)
@@ -111,7 +111,7 @@ def test_a_module_that_is_loaded_later_is_watched_too(folder: Path) -> None:
 )
 def test_a_module_that_failed_is_waited_for(folder: Path, text: str, error: type[BaseException]) -> None:
     path = written(folder / "reload_broken.py", text)
-    changes = Changes()
+    changes = FileWatcher()
     raised = failure("reload_broken")
     assert isinstance(raised, error)
     asked = 0
@@ -131,7 +131,7 @@ def test_a_module_that_failed_is_waited_for(folder: Path, text: str, error: type
 def test_a_module_that_was_missing_is_waited_for(folder: Path) -> None:
     (folder / "package").mkdir()
     written(folder / "package" / "__init__.py", "import package.missing")
-    changes = Changes()
+    changes = FileWatcher()
     raised = failure("package")
     asked = 0
 
@@ -148,6 +148,6 @@ def test_a_module_that_was_missing_is_waited_for(folder: Path) -> None:
 
 
 def test_nobody_waits_for_a_change_when_that_is_not_needed_any_more(capsys: pytest.CaptureFixture[str]) -> None:
-    changes = Changes()
+    changes = FileWatcher()
     changes.wait(ValueError(), lambda: False)
     assert (changes.path, capsys.readouterr().err) == (None, "")

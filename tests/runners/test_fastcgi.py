@@ -586,7 +586,7 @@ def test_a_worker_is_replaced_after_so_many_requests_and_none_is_lost(folder: Pa
 def test_a_regular_file_and_a_live_socket_are_left_alone(folder: Path, runner: Runner) -> None:
     (folder / "file").write_text("mine")
 
-    for path, reason in ((folder / "file", "something that is no socket lies there"), (runner.path, "another server")):
+    for path, reason in ((folder / "file", "a file that is not a socket lies there"), (runner.path, "another server")):
         status, told = fails("fastcgi", "fcgi_app:app", "--bind", f"unix:{path}", cwd=folder)
         assert status == 2
         assert reason in told

@@ -515,7 +515,8 @@ supervised(run, timeout=0.3)
         (dead,) = those(runner, "aborted")
         wait_for(runner, lambda: lines_with(runner, f"Worker {dead} was ended by SIGKILL") != [])
     (line,) = lines_with(runner, f"Worker {dead} was silent")
-    assert re.search(r"ERROR flask_embed\.workers: Worker \d+ was silent for 0\.\d s and is ended\n", line)
+    said = r"ERROR flask_embed\.workers: Worker \d+ was silent for 0\.\d s \(--timeout\) and is ended\n"
+    assert re.search(said, line)
 
 
 def test_where_it_stood_still_is_shown() -> None:
@@ -548,7 +549,7 @@ supervised(run, timeout=0.1)
     status, lines = ended(script)
     text = "".join(lines)
     assert status == 2
-    assert re.search(r"Worker \d+ was silent for 0\.\d s and is ended\n", text)
+    assert re.search(r"Worker \d+ was silent for 0\.\d s \(--timeout\) and is ended\n", text)
     assert "The first worker was ended by SIGABRT before it served\n" in text
 
 
@@ -663,7 +664,8 @@ supervised(run, graceful_timeout=0.1)
         wait_for(runner, lambda: len(those(runner, "serves")) == 1)
         assert runner.stop() == 0
         (pid,) = those(runner, "serves")
-        wait_for(runner, lambda: lines_with(runner, f"Worker {pid} has not ended in time and is killed\n") != [])
+        killed = f"Worker {pid} has not ended within --graceful-timeout and is killed\n"
+        wait_for(runner, lambda: lines_with(runner, killed) != [])
 
 
 @pytest.mark.parametrize("is_ready", [True, False])

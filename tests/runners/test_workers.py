@@ -199,7 +199,8 @@ def test_a_worker_that_stands_still_is_replaced(folder: Path) -> None:
             runner.get("/block")
         wait_for(runner, lambda: len(pids(runner, "started")) >= 3)
         text = "".join(runner.lines)
-        assert re.search(r"ERROR flask_embed\.workers: Worker \d+ was silent for \d\.\d s and is ended\n", text)
+        said = r"ERROR flask_embed\.workers: Worker \d+ was silent for \d\.\d s \(--timeout\) and is ended\n"
+        assert re.search(said, text)
         assert "in block" in text  # where it stood still
         assert runner.get("/")[0] == 200
 
