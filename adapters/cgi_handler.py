@@ -1,8 +1,8 @@
 """Answer the one request that a web server has started this process for: CGI (RFC 3875).
 
-The request is in the variables of the environment and on stdin, the answer goes to stdout. Both descriptors are taken
-away first: what an app, a C library or a child process prints lands in the error log, and what reads stdin does not
-take the body of the request.
+The request is in the variables of the environment and on stdin, the answer goes to stdout. Both descriptors are moved
+first: the output of an app, a C library or a child process lands in the error log, and code that reads stdin does not
+get the body of the request.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ NO_REQUEST = (
     "to try it by hand, put REQUEST_METHOD=GET PATH_INFO=/ in front of the command"
 )
 _READ = 64 * 1024
-#: as much can be written to what poll() has called writable (PIPE_BUF)
+#: bytes that can be written without blocking when poll() reports a descriptor writable (PIPE_BUF)
 _NEVER_WAITS = 4096
 
 
 def serve(app: WSGIApplication, options: Options | None = None, worker: Worker | None = None) -> None:
-    """Answer the request of this process with *app*: ``CGIHandler(options).run(app)``. There is never a *worker*."""
+    """Answer the request of this process with *app*: ``CGIHandler(options).run(app)``; *worker* is ignored."""
     CGIHandler(options).run(app)
 
 
 class CGIHandler:
-    """Answers one request, the one that the environment tells of; stands in for :class:`wsgiref.handlers.CGIHandler`.
+    """Answers one request, that of the environment; replaces :class:`wsgiref.handlers.CGIHandler`.
 
     A whole script::
 
@@ -64,9 +64,9 @@ class CGIHandler:
 
         CGIHandler().run(app)
 
-    From when it is made, descriptor 1 leads to where 2 leads, descriptor 0 is empty, and HTTP_PROXY is not in the
-    environment any more: a client can set it, and libraries take it for a setting of theirs (CVE-2016-5385). Make it
-    before the app is imported if that starts other programs. The descriptors may be pipes, files or sockets.
+    The constructor makes descriptor 1 a copy of 2, empties descriptor 0, and removes HTTP_PROXY from the environment:
+    a client can set it, and libraries take it for their own setting (CVE-2016-5385). Make it before the app is
+    imported if that starts other programs. The descriptors may be pipes, files or sockets.
 
     Of *options* those for the front, the limits and ``access_logfile`` count. The arguments of the command do not:
     where a query has no ``=``, servers turn it into arguments (RFC 3875 section 4.4). Scripts whose names begin with
@@ -77,20 +77,20 @@ class CGIHandler:
         self.options = options or Options()
         os.environ.pop("HTTP_PROXY", None)
         self._stdin, stdout = _taken()
-        #: whether the web server has all of the body behind it
+        #: True if the web server has stored the whole body in a file
         self._is_file = stat.S_ISREG(os.fstat(self._stdin).st_mode)
         self._method = os.environ.get("REQUEST_METHOD")
         self._answer = _Answer(stdout, self._method)
         self._backlog = SpooledBacklog(self.options.spool)
-        #: whether SIGTERM ends what runs
+        #: True while SIGTERM ends the request
         self._is_answering = False
 
     def run(self, app: WSGIApplication) -> None:
         """Answer the request with *app*, between its startup and its shutdown functions; call it once.
 
-        Returns when the answer was sent, or when nobody is there any more to take it. SystemExit where it had to be
-        cut off (status 1), where the web server has sent SIGTERM (143), and where there is no request (2), which one
-        line on stderr tells. :exc:`~flask_embed.errors.UsageError` for *options* that cannot be.
+        Returns when the answer was sent, or when the web server has gone. SystemExit if it had to be cut off (status
+        1), if the web server has sent SIGTERM (143), and if there is no request (2, with one line on stderr).
+        :exc:`~flask_embed.errors.UsageError` for impossible *options*.
         """
         with contextlib.ExitStack() as stack:
             stack.callback(self._backlog.close)
@@ -116,15 +116,15 @@ class CGIHandler:
             raise SystemExit(1)
 
     def close(self) -> None:
-        """End the answer, in a process that goes on. One that ends leaves it to its end, and keeps its last words.
+        """End the answer, in a process that goes on; a process that ends need not call it, and can still log.
 
-        Web servers end a script that has ended its answer, be it in the middle of what it has still to write.
+        Web servers end a script that has ended its answer, even while it is still writing its log.
         """
         os.close(self._stdin)
         self._answer.close()
 
     def refuse(self) -> None:
-        """Answer 500 if there is a request and nothing was answered so far: for who has found no app to call."""
+        """Answer 500 if there is a request without an answer so far: for a caller that has found no app."""
         self._answer.refuse()
 
     def _serve(self, session: Session) -> None:
@@ -156,7 +156,7 @@ class CGIHandler:
         self._let_go(_Stdin(self._stdin, Body(int(length) if CONTENT_LENGTH.fullmatch(length) else 0)))
 
     def _terminated(self, number: int, frame: FrameType | None) -> None:
-        """SIGTERM: the web server waits no longer. What shuts the app down is not disturbed."""
+        """Handler of SIGTERM: the web server waits no longer. The shutdown of the app is not interrupted."""
         if self._is_answering:
             self._is_answering = False
             raise _TerminatedError
@@ -168,27 +168,27 @@ class CGIHandler:
 
 
 class _TerminatedError(BaseException):
-    """The web server has ended the request: nothing that an app should catch."""
+    """The web server has ended the request: a BaseException, which apps do not catch."""
 
 
 class _Answer:
-    """Where the answer goes: the writer for :func:`~flask_embed.adapters.serving.boundary.respond`."""
+    """The answer on stdout: the writer for :func:`~flask_embed.adapters.serving.boundary.respond`."""
 
     def __init__(self, fileno: int, method: str | None) -> None:
         self._fileno = fileno
-        #: that of the request, None where there is none
+        #: that of the request, None without a request
         self._method = method
         #: the body that the web server may have to hand over before it takes the answer
         self.stdin: _Stdin | None = None
         #: the head of an answer whose body has not begun
         self._unsent = b""
         self._has_begun = self._is_gone = False
-        #: whether it ends before its end, with somebody there to see that
+        #: True if it was cut off before its end, and the web server is there to notice
         self.is_cut = False
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended before its end."""
+        """True if it was cut off."""
         return self._is_gone or self.is_cut
 
     def send(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
@@ -212,13 +212,13 @@ class _Answer:
             self._transmit(self._unsent)
 
     def cut(self) -> None:
-        """Send no more; or a 500, where nothing was sent. Otherwise only a Content-Length shows that there was more."""
+        """Send 500 if nothing was sent, else no more: only a Content-Length shows that the answer is not whole."""
         if self._has_begun:
             self.is_cut = not self._is_gone
         self.refuse()
 
     def refuse(self) -> None:
-        """Send a 500 if nothing was sent."""
+        """Send 500 if nothing was sent."""
         if not self._has_begun and self._method is not None:
             status = "500 Internal Server Error"
             with contextlib.suppress(ClientGone):
@@ -297,10 +297,10 @@ class _Stdin:
 
 
 def _length(environ: WSGIEnvironment, coding: str | None) -> int | None:
-    """How many bytes of stdin are the body; None for all of it.
+    """The bytes of stdin that are the body; None for all of it.
 
-    Without CONTENT_LENGTH there is none (RFC 3875 section 4.1.2). Apache's mod_cgi and mod_cgid make an exception of a
-    body that came in chunks: they pass on the coding's name and the bytes without it, and then close stdin.
+    Without CONTENT_LENGTH there is no body (RFC 3875 section 4.1.2), except that Apache's mod_cgi and mod_cgid decode a
+    chunked body, pass on Transfer-Encoding with it, and then close stdin.
     """
     if "CONTENT_LENGTH" in environ:
         return int(environ["CONTENT_LENGTH"])
@@ -312,9 +312,9 @@ def _length(environ: WSGIEnvironment, coding: str | None) -> int | None:
 
 
 def _taken() -> tuple[int, int]:
-    """Copies of the descriptors 0 and 1 that no child gets; 0 is empty from now on, and 1 leads to where 2 leads.
+    """Copies of the descriptors 0 and 1 that no child inherits; 0 is empty from now on, and 1 is a copy of 2.
 
-    One that the process was started without is /dev/null.
+    A descriptor that the process was started without is /dev/null.
     """
     while (nothing := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
@@ -323,8 +323,8 @@ def _taken() -> tuple[int, int]:
     os.dup2(2, 1)
     os.close(nothing)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # as stderr is: a web server may end the process at any time
+        sys.stdout.reconfigure(line_buffering=True)  # like stderr: a web server may end the process at any time
     for fileno in (stdin, stdout):
-        if not os.get_blocking(fileno):  # as some servers leave a socket
+        if not os.get_blocking(fileno):  # some servers hand over a non-blocking socket
             os.set_blocking(fileno, True)
     return stdin, stdout

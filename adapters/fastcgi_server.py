@@ -82,18 +82,18 @@ class WSGIServer(FlupServer):  # type: ignore[misc]
     mod_fcgid), or it is a request to a CGI script, which is answered as one. With it the server is an external one.
 
     :param application: any WSGI app; the strict gate stands before it
-    :param environ: variables that each request gets beside those of the web server
+    :param environ: keys that each environ gets beside the variables of the web server
     :param multithreaded: False runs one request at a time
     :param multiprocess: what ``wsgi.multiprocess`` says
     :param bindAddress: a path for a unix socket, or ``(host, port)``; an empty host is 127.0.0.1, and another one than
         the own machine's needs the variable FCGI_WEB_SERVER_ADDRS, as the specification has it: who may connect
     :param umask: of a unix socket; None gives the mode 0660
-    :param multiplexed: taken and not used: no web server sends several requests over one connection at a time
-    :param debug: taken and not used: no traceback is shown to a client
-    :param roles: numbers of FastCGI's roles; 1 is what web servers ask for
-    :param forceCGI: answer one request as a CGI script, as the variable FCGI_FORCE_CGI=Y asks for
-    :param maxThreads: how many requests are answered at once, 40 without it; *minSpare* and *maxSpare* are not used
-    :param options: more to say, an :class:`~flask_embed.options.Options`
+    :param multiplexed: accepted and ignored: no web server sends several requests over one connection at a time
+    :param debug: accepted and ignored: no client gets a traceback
+    :param roles: numbers of FastCGI's roles; web servers ask for 1, the responder
+    :param forceCGI: answer one request as a CGI script; so does the variable FCGI_FORCE_CGI=Y
+    :param maxThreads: requests that are answered at once, 40 by default; *minSpare* and *maxSpare* are ignored
+    :param options: an :class:`~flask_embed.options.Options` for the rest
     :param worker: the process among several, from the supervisor
     :param log: gets a line for each request
     """
@@ -179,7 +179,7 @@ class WSGIServer(FlupServer):  # type: ignore[misc]
 
 
 def _options_of(address: str | tuple[str, int] | None, umask: int | None) -> Options:
-    """What flup's arguments say, as options."""
+    """The options for flup's arguments."""
     if address is None:
         return Options(bind="fd://0")
     if isinstance(address, str):

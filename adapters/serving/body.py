@@ -143,25 +143,25 @@ class Body:
         return self.ended and not self.backlog.size
 
     def announce(self, length: int | None, limit: int | None) -> None:
-        """Set length and limit, where the body may have begun before they are known."""
+        """Set length and limit, where data or the end may have come before they are known."""
         self.length = self.left = length
         self.limit = limit
-        if length is None:
-            self._check_limit()
-        elif self.ended and self.received < length:
+        fault = None
+        if length is None and limit is not None and self.received > limit:
+            fault = BODY_TOO_LARGE
+        elif length is not None and self.ended and self.received < length:
+            fault = BODY_CUT_OFF
+        if fault is not None:
             self.ended = False
-            self.fail(BODY_CUT_OFF)
+            self.fail(fault)
 
     def put(self, data: bytes) -> None:
         """Take what came, which is not empty; beyond the limit and behind the end it is dropped."""
-        room = None if self.limit is None or self.length is not None else max(self.limit - self.received, 0)
+        most = None if self.limit is None or self.length is not None else max(self.limit - self.received, 0)
         self.received += len(data)
-        if self.fault is None and not self.ended and room != 0:
-            self.backlog.append(data[:room])
-        self._check_limit()
-
-    def _check_limit(self) -> None:
-        if self.limit is not None and self.length is None and self.received > self.limit:
+        if self.fault is None and not self.ended and most != 0:
+            self.backlog.append(data[:most])
+        if most is not None and len(data) > most:
             self.fail(BODY_TOO_LARGE)
 
     def end(self) -> None:
