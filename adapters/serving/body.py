@@ -2,9 +2,9 @@
 
 A server puts in what comes, the app reads from ``wsgi.input``::
 
-    connection ── put(), end(), fail() ──► Body ── read_into() ──► BodyReader ──► BufferedReader ──► app
-                                             ▲                         │
-                                             └──────── more() ◄────────┘   waits for more, up to --body-timeout
+    connection ── put(), end(), fail() ──► Body ── take() ──► wsgi.input ──► app
+                                             ▲                   │
+                                             └───── more() ◄─────┘   waits for more, up to --body-timeout
 
 ``more()`` is the server's: gevent and FastCGI read from their connection in it, Tornado waits for its loop
 (:mod:`~flask_embed.adapters.serving.pipe`), CGI reads from stdin.
@@ -15,6 +15,7 @@ from __future__ import annotations
 import io
 import os
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flask_embed.adapters.serving.boundary import BodyError
@@ -30,6 +31,8 @@ __all__ = ["NO_BODY", "Backlog", "Body", "SpooledBacklog", "input_of"]
 
 #: A body may come this slowly, in bytes per second, once its first --body-timeout is used up.
 _SLOWEST = 500
+_READ = 64 * 1024
+_NOTHING = memoryview(b"")
 
 
 class Backlog:
@@ -47,17 +50,16 @@ class Backlog:
         self._waiting.append(memoryview(data))
         self.size += len(data)
 
-    def read_into(self, buffer: memoryview) -> int:
-        """Move bytes to *buffer*, and return how many; there are some."""
+    def take(self, most: int) -> memoryview:
+        """Up to *most* of the bytes, which are then no longer in it; there are some."""
         first = self._waiting[0]
-        count = min(len(buffer), len(first))
-        buffer[:count] = first[:count]
-        if count == len(first):
-            self._waiting.popleft()
+        if len(first) > most:
+            self._waiting[0] = first[most:]
+            first = first[:most]
         else:
-            self._waiting[0] = first[count:]
-        self.size -= count
-        return count
+            self._waiting.popleft()
+        self.size -= len(first)
+        return first
 
     def clear(self) -> None:
         """Drop them all."""
@@ -90,16 +92,16 @@ class SpooledBacklog(Backlog):
         self._on_disk += len(data)
         self.size += len(data)
 
-    def read_into(self, buffer: memoryview) -> int:
+    def take(self, most: int) -> memoryview:
         if self._waiting or self._file is None:
-            return super().read_into(buffer)
+            return super().take(most)
         self._file.seek(-self._on_disk, os.SEEK_END)
-        count = os.readv(self._file.fileno(), [buffer[: self._on_disk]])
-        self._on_disk -= count
-        self.size -= count
+        data = self._file.read(min(most, self._on_disk, _READ))
+        self._on_disk -= len(data)
+        self.size -= len(data)
         if not self._on_disk:
             self._file.truncate(0)
-        return count
+        return memoryview(data)
 
     def clear(self) -> None:
         super().clear()
@@ -176,22 +178,22 @@ class Body:
         if not self.ended and self.fault is None:
             self.fault = fault
 
-    def read_into(self, buffer: memoryview) -> int | None:
-        """Move bytes to *buffer*, and return how many: 0 at the end, None where more has to come first.
+    def take(self, most: int) -> memoryview | None:
+        """Up to *most* bytes for the app: none at the end, None where more has to come first.
 
         :exc:`~flask_embed.adapters.serving.boundary.BodyError` behind the last byte before a fault.
         """
         left = self.left
         if left == 0:
-            return 0
+            return _NOTHING
         if self.backlog.size:
-            count = self.backlog.read_into(buffer if left is None else buffer[:left])
+            data = self.backlog.take(most if left is None or most < left else left)
             if left is not None:
-                self.left = left - count
-            return count
+                self.left = left - len(data)
+            return data
         if self.fault is not None:
             raise BodyError(*self.fault)
-        return 0 if self.ended else None
+        return _NOTHING if self.ended else None
 
     def patience(self, timeout: float) -> float:
         """Seconds to wait for more: *timeout*, less the time that a client slower than 500 bytes/s has used up."""
@@ -214,9 +216,18 @@ class _Reader(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer)
-        while (count := self._body.read_into(view)) is None:
+        data = self._take(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def readall(self) -> bytes:
+        # io's own takes 8 KiB at a time.
+        return b"".join(iter(partial(self._take, _READ), _NOTHING))
+
+    def _take(self, most: int) -> memoryview:
+        while (data := self._body.take(most)) is None:
             self._more()
-        return count
+        return data
 
 
 def input_of(body: Body, more: Callable[[], None]) -> io.BufferedIOBase:

@@ -21,8 +21,8 @@ __all__ = ["Pipe"]
 class Pipe(Body):
     """A :class:`~flask_embed.adapters.serving.body.Body` for two threads, in which about ``--spool`` bytes wait.
 
-    The loop calls :meth:`put`, :meth:`when_room`, :meth:`end` and :meth:`fail`; the thread :meth:`read_into`,
-    :meth:`wait` and :meth:`abandon`.
+    The loop calls :meth:`put`, :meth:`when_room`, :meth:`end` and :meth:`fail`; the thread :meth:`take`, :meth:`wait`
+    and :meth:`abandon`.
     """
 
     __slots__ = ("_changed", "_is_abandoned", "_room", "_spool", "_timeout")
@@ -77,15 +77,15 @@ class Pipe(Body):
         if call is not None:
             call()
 
-    def read_into(self, buffer: memoryview) -> int | None:
+    def take(self, most: int) -> memoryview | None:
         with self._changed:
-            count = super().read_into(buffer)
+            data = super().take(most)
             call = None
             if self._room is not None and self.has_room:
                 call, self._room = self._room, None
         if call is not None:
             call()
-        return count
+        return data
 
     def wait(self) -> None:
         """Wait until it has data, has ended or has failed; after --body-timeout it fails."""

@@ -24,9 +24,8 @@ DEADLINE = 10
 
 
 def read(body: Body, size: int = 1000) -> bytes | None:
-    buffer = bytearray(size)
-    count = body.read_into(memoryview(buffer))
-    return None if count is None else bytes(buffer[:count])
+    data = body.take(size)
+    return None if data is None else bytes(data)
 
 
 @pytest.fixture
@@ -49,11 +48,10 @@ def test_what_is_read_is_what_was_put_in_the_same_order(make: Callable[[], Backl
             backlog.append(step)
             expected += step
         elif expected:
-            buffer = bytearray(step)
-            count = backlog.read_into(memoryview(buffer))
-            assert 0 < count <= step
-            assert bytes(buffer[:count]) == expected[:count]
-            expected = expected[count:]
+            data = backlog.take(step)
+            assert 0 < len(data) <= step
+            assert data == expected[: len(data)]
+            expected = expected[len(data) :]
         assert backlog.size == len(expected)
     if isinstance(backlog, SpooledBacklog):
         backlog.close()
