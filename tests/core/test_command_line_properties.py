@@ -14,7 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flask_embed.cli import main as cli_main
-from flask_embed.commands.run import _options, _parser, main, main_once
+from flask_embed.commands.arguments import options_of, parser_of
+from flask_embed.commands.run import main, main_once
 from flask_embed.environ import escape_controls
 from flask_embed.errors import LoadError, UsageError
 from flask_embed.loading import check_target, load_app
@@ -239,7 +240,7 @@ def test_any_number_of_processes_is_one_that_can_be_or_refused(runner: str, argv
     found: Options | UsageError | SystemExit
     with unchanged(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(err):
         try:
-            found = _options(runner, _parser(runner).parse_args(argv))
+            found = options_of(runner, parser_of(runner).parse_args(argv))
         except (UsageError, SystemExit) as error:
             found = error
     if isinstance(found, Options):

@@ -600,8 +600,8 @@ def test_without_an_address_it_says_what_to_do(folder: Path) -> None:
 
     assert status == 2
     assert told == (
-        "python -m flask_embed.fastcgi: say with --bind where the web server finds it: unix:PATH or 127.0.0.1:PORT (it "
-        "may be left out where a web server starts this, and hands its socket over)\n"
+        "python -m flask_embed.fastcgi: --bind is missing: write the address that the web server connects to, "
+        "unix:PATH or 127.0.0.1:PORT (only a process that a web server starts, and passes a socket to, needs none)\n"
     )
 
 

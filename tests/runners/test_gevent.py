@@ -245,7 +245,7 @@ def test_a_stale_socket_is_replaced_and_nothing_else_is(folder: Path, tmp_path: 
         (["shop:app", "--bind", "unix:"], "1 to 107 bytes"),
         (["shop:app", "--chdir", "nowhere"], "--chdir nowhere: No such file"),
         (["shop:app", "--graceful-timeout", "-1"], "--graceful-timeout"),
-        (["shop:app", "--graceful-timeout", "soon"], "'soon' is no number of seconds"),
+        (["shop:app", "--graceful-timeout", "soon"], "'soon' is not a number of seconds"),
         ([], "APP"),
     ],
 )

@@ -318,7 +318,7 @@ def test_the_pid_file_names_the_process_that_was_started(folder: Path, tmp_path:
     with workers(folder, "--pid", str(file)) as runner:
         assert file.read_text() == f"{runner.process.pid}\n"
         status, text = fails("gevent", "shop:app", "--pid", str(file), "--bind", "127.0.0.1:0", cwd=folder)
-        assert (status, f"the process {runner.process.pid} in it is still running" in text) == (2, True)
+        assert (status, f"process {runner.process.pid}, which the file names, is running" in text) == (2, True)
         assert file.read_text() == f"{runner.process.pid}\n"
     assert not file.exists()
 
@@ -345,11 +345,11 @@ def test_a_pid_file_of_the_same_process_before_is_taken_over(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_no_pid_file_is_left_alone(folder: Path, tmp_path: Path) -> None:
+def test_another_file_in_place_of_the_pid_file_is_kept(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("precious")
     status, text = fails("gevent", "shop:app", "--pid", str(file), "--bind", "127.0.0.1:0", cwd=folder)
-    assert (status, text.count("\n"), "holds no process id" in text) == (2, 1, True)
+    assert (status, text.count("\n"), "holds something other than a process id" in text) == (2, 1, True)
     assert file.read_text() == "precious"
 
 
@@ -491,7 +491,7 @@ def test_the_help_has_every_option_of_the_runner(kind: str) -> None:
     names -= set() if kind == "fastcgi" else {"--web-server-addrs"}
     assert set(re.findall(r"^  (?:-\w(?: \w+)?, )?(--[\w-]+)", ended.stdout, re.MULTILINE)) == names | {"--help"}
     assert "None" not in ended.stdout
-    address = "the one that the web server hands over" if kind == "fastcgi" else "127.0.0.1:5000"
+    address = "the one that the web server passes" if kind == "fastcgi" else "127.0.0.1:5000"
     for default in ("(default: 60)", "(default: 8192)", "(default: 0660)", "(default: info)", address):
         assert default in " ".join(ended.stdout.split())
 
@@ -499,27 +499,30 @@ def test_the_help_has_every_option_of_the_runner(kind: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--workers", "0"], "'0' is no number of processes from 1 to 1000"),
-        (["--workers", "two"], "'two' is no number of processes"),
-        (["--workers", "2", "--reload"], "--reload is for one worker"),
-        (["--limit-body", "12x"], "'12x' is no size: write a number of bytes, or 64k, 16m, 1g"),
-        (["--limit-line", "0"], "'0' is no size"),
-        (["--keep-alive", "nan"], "'nan' is no number of seconds"),
-        (["--socket-mode", "999"], "'999' is no mode: write it like 0660"),
-        (["--socket-mode", "0666", "--bind", "unix:app.sock"], "lets everybody on this machine in"),
+        (["--workers", "0"], "argument -w/--workers: '0' is not a number of processes between 1 and 1000"),
+        (["--workers", "two"], "'two' is not a number of processes"),
+        (["--workers", "2", "--reload"], "--reload serves with one worker: leave out --workers 2"),
+        (
+            ["--limit-body", "12x"],
+            "'12x' is not a size: write a number of bytes from 1 on, or 64k, 16m, 1g, or none for no limit",
+        ),
+        (["--limit-line", "0"], "'0' is not a size"),
+        (["--keep-alive", "nan"], "'nan' is not a number of seconds between 0 and 86399"),
+        (["--socket-mode", "999"], "'999' is not a file mode: write octal digits up to 0777, such as 0660"),
+        (["--socket-mode", "0666", "--bind", "unix:app.sock"], "lets every user of this machine connect"),
         (["--socket-group", "no_such_group", "--bind", "unix:app.sock"], "there is no group of that name"),
         (["--access-logfile", "/nowhere/access.log"], "cannot write the log '/nowhere/access.log'"),
         (["--error-logfile", "/nowhere/error.log"], "cannot write the log '/nowhere/error.log'"),
         (["--pid", "/nowhere/app.pid"], "--pid /nowhere/app.pid: No such file"),
         (["--log-level", "loud"], "invalid choice: 'loud'"),
         (["--threads", "4"], "unrecognized arguments: --threads 4"),
-        (["--max-requests", "-1"], "'-1' is no number of requests from 0 to 1000000000000"),
-        (["--umask", "rw"], "'rw' is no mode: write it like 0660"),
-        (["--limit-header-count", "0"], "'0' is no number of headers from 1 to 100000"),
-        (["--limit-body", "0"], "'0' is no size"),
+        (["--max-requests", "-1"], "'-1' is not a number of requests between 0 and 1000000000000"),
+        (["--umask", "rw"], "'rw' is not a file mode: write octal digits up to 0777, such as 0660"),
+        (["--limit-header-count", "0"], "'0' is not a number of headers between 1 and 100000"),
+        (["--limit-body", "0"], "'0' is not a size"),
     ],
 )
-def test_options_that_cannot_be_are_one_line(folder: Path, options: list[str], message: str) -> None:
+def test_a_mistyped_option_is_reported_on_one_line(folder: Path, options: list[str], message: str) -> None:
     bind = [] if "--bind" in options else ["--bind", "127.0.0.1:0"]
     status, text = fails("gevent", "shop:app", *bind, *options, cwd=folder)
     told = [
