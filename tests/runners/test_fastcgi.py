@@ -1,4 +1,4 @@
-"""``python -m flask_embed.fastcgi``: what web servers see of it, record by record, and what nobody should send."""
+"""``python -m flask_embed.fastcgi``, record by record: valid requests, and malformed ones."""
 
 from __future__ import annotations
 
@@ -654,7 +654,7 @@ FILE = block("FastCGI").replace("/usr/bin/env python3", f"{sys.executable} -Werr
 
 @contextlib.contextmanager
 def started(command: list[str], folder: Path, listener: socket.socket) -> Iterator[subprocess.Popen[bytes]]:
-    """What a web server starts: its socket is descriptor 0."""
+    """A runner started by a web server: its socket is descriptor 0."""
     process = subprocess.Popen(command, stdin=listener.fileno(), cwd=folder, env=environment())
     try:
         yield process

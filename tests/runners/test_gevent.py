@@ -1,4 +1,4 @@
-"""``python -m flask_embed.gevent``: started as its user starts it."""
+"""``python -m flask_embed.gevent``, started as on the command line."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_requests_wait_beside_each_other(runner: Runner) -> None:
 
 
 def wait_until_refused(path: Path) -> None:
-    """Return when nobody accepts connections at *path* any more."""
+    """Return when connections to *path* are refused."""
     deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline:
         try:

@@ -63,7 +63,7 @@ def runner(folder: Path) -> Iterator[Runner]:
 
 
 def raw(runner: Runner, request: bytes) -> tuple[int, bytes]:
-    """The status of the answer to these bytes, and all of it."""
+    """The status of the answer to *request*, and its bytes."""
     with contextlib.closing(socket.create_connection((runner.host, runner.port), DEADLINE)) as connection:
         connection.sendall(request)
         connection.shutdown(socket.SHUT_WR)
