@@ -1,4 +1,4 @@
-"""``python -m flask_embed``: the command ``flask-embed``."""
+"""Run the command ``flask-embed``: ``python -m flask_embed``; ``--help`` lists the commands."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""``python -m flask_embed.cgi app:app``: answer the one request that a web server has started the process for.
-
-``--help`` lists the options.
-"""
+"""Answer one request over CGI: ``python -m flask_embed.cgi app:app``; ``--help`` lists the options."""
 
 from __future__ import annotations
 
@@ -26,11 +23,11 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status. Where there is no app to call, the client gets a plain 500."""
+    """Run the command; returns the exit status. A command that fails before the app is called answers 500."""
     handlers: list[CGIHandler] = []
 
     def start(arguments: Namespace) -> Serve:
-        handlers.append(_handler())
+        handlers.append(_make_handler())  # before the app is imported: it takes the descriptors 0 and 1 away
         return serve
 
     def serve(app: WSGIApplication, options: Options, worker: object = None) -> None:
@@ -43,14 +40,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         has_failed = status != 0
         return status
     except SystemExit as ending:
-        has_failed = bool(ending.code) or bool(handlers)  # else it was --help or --version
+        has_failed = bool(ending.code) or bool(handlers)  # the code of --help and --version is 0
         raise
     finally:
         if has_failed and "REQUEST_METHOD" in os.environ:
-            (handlers[0] if handlers else _handler()).refuse()
+            (handlers[0] if handlers else _make_handler()).refuse()
 
 
-def _handler() -> CGIHandler:
+def _make_handler() -> CGIHandler:
     from flask_embed.adapters.cgi_handler import NO_REQUEST, CGIHandler
 
     if "REQUEST_METHOD" not in os.environ:

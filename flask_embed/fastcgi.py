@@ -1,4 +1,4 @@
-"""``python -m flask_embed.fastcgi app:app``: serve an app over FastCGI. ``--help`` lists the options."""
+"""Serve an app over FastCGI: ``python -m flask_embed.fastcgi app:app``; ``--help`` lists the options."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; returns the exit status."""
     return run("fastcgi", ("flup",), _start, argv)
 
 

@@ -1,4 +1,4 @@
-"""``python -m flask_embed.gevent app:app``: serve an app with gevent. ``--help`` lists the options."""
+"""Serve an app with gevent: ``python -m flask_embed.gevent app:app``; ``--help`` lists the options."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; returns the exit status."""
     return run("gevent", ("gevent", "httptools"), _start, argv)
 
 
@@ -25,7 +25,7 @@ def _start(arguments: Namespace) -> Serve:
     if not arguments.no_patch:
         from gevent import monkey
 
-        monkey.patch_all()
+        monkey.patch_all()  # before the app is imported, and all that it imports
     from flask_embed.adapters.gevent_server import serve
 
     return serve

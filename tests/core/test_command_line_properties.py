@@ -1,4 +1,4 @@
-"""Any command line: something is served, or a line on stderr says what is wrong with it, and the status is 2."""
+"""Random command lines: an app is served, or one line on stderr reports the mistake and the status is 2."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flask_embed.cli import main as cli_main
-from flask_embed.commands.run import _options, _parser, main, main_once
+from flask_embed.commands.arguments import options_of, parser_of
+from flask_embed.commands.run import main, main_once
 from flask_embed.environ import escape_controls
 from flask_embed.errors import LoadError, UsageError
 from flask_embed.loading import check_target, load_app
@@ -112,12 +113,12 @@ PIECES = [
         "@x",
     ),
 ]
-#: what the system may hand over: no NUL, and bytes that are no text as surrogates
+#: the arguments that a system can pass: without NUL, undecodable bytes as surrogates
 TEXTS = st.one_of(
     st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8),
     st.lists(st.sampled_from(PIECES), max_size=4).map("".join),
 )
-#: without what has many processes, which other tests start
+#: without those that start several processes: other tests have them
 OPTIONS = [
     *("--bind", "-b", "--mount", "--prefix", "--script-name", "--fix", "--trust-proxy", "--forwarded-allow-ips"),
     *("--threads", "--timeout", "--graceful-timeout", "--header-timeout", "--body-timeout", "--keep-alive"),
@@ -125,7 +126,7 @@ OPTIONS = [
     *("--socket-group", "--log-level", "--web-server-addrs", "--no-patch", "--allow-debug", "--chdir", "--pid"),
     *("--access-logfile", "--error-logfile", "--version", "--help", "-h", "--no-such", "-x", "--", "-", ""),
 ]
-#: what is made, or gone to: all of it within the current folder
+#: the options that name a file or a folder; the tests keep them within the current folder
 FILES = ["--chdir", "--pid", "--access-logfile", "--error-logfile"]
 PROCESSES = ["--workers", "-w", "--reload", "--max-requests", "--workers=2", "-w3"]
 VALUES = (
@@ -135,7 +136,7 @@ VALUES = (
 
 @st.composite
 def words(draw: Callable[[Any], Any], options: list[str]) -> list[str]:
-    """Command lines, most of which name an app and give values to options."""
+    """Command lines; most name an app and give values to options."""
     found = [f"{NAME}:app"] if draw(st.booleans()) else []
     for _ in range(draw(st.integers(0, 4))):
         option = draw(st.sampled_from(options))
@@ -147,7 +148,7 @@ def words(draw: Callable[[Any], Any], options: list[str]) -> list[str]:
 
 
 class Ended(NamedTuple):
-    """What has come of a command line."""
+    """The result of a command line."""
 
     status: int
     served: list[tuple[WSGIApplication, Options]]
@@ -157,7 +158,7 @@ class Ended(NamedTuple):
 
 @pytest.fixture(scope="module", autouse=True)
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An empty current folder with a module in its reach."""
+    """An empty current folder, with a module on sys.path."""
     path = tmp_path_factory.mktemp("modules")
     (path / f"{NAME}.py").write_text(MODULE)
     empty = tmp_path_factory.mktemp("empty")
@@ -171,7 +172,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def unchanged() -> Iterator[None]:
-    """Put back what a command changes in its process."""
+    """Undo the changes of the process at the end of the block."""
     folder, path, environ, umask = os.getcwd(), sys.path[:], dict(os.environ), os.umask(0o22)
     os.umask(umask)
     try:
@@ -186,7 +187,7 @@ def unchanged() -> Iterator[None]:
 
 
 def ended(runner: str, argv: list[str]) -> Ended:
-    """Run a command up to where it would serve."""
+    """Run a command up to the call of ``serve``."""
     served: list[tuple[WSGIApplication, Options]] = []
 
     def start(arguments: Namespace) -> Serve:
@@ -201,10 +202,10 @@ def ended(runner: str, argv: list[str]) -> Ended:
     return Ended(status, served, out.getvalue(), err.getvalue())
 
 
-def is_told(err: str, runner: str) -> bool:
-    """Whether that is one line (and before it how the command is used), of which a terminal acts on nothing."""
-    usage, colon, told = err.rpartition(f"python -m flask_embed.{runner}: ")
-    is_harmless = told.endswith("\n") and escape_controls(told[:-1]) == told[:-1]
+def is_reported(err: str, runner: str) -> bool:
+    """True if *err* is one line, perhaps after the usage, without control characters."""
+    usage, colon, message = err.rpartition(f"python -m flask_embed.{runner}: ")
+    is_harmless = message.endswith("\n") and escape_controls(message[:-1]) == message[:-1]
     return bool(colon) and is_harmless and (not usage or usage.startswith("usage: "))
 
 
@@ -215,7 +216,7 @@ def is_told(err: str, runner: str) -> bool:
 @example(argv=[f"{NAME}:app", "--chdir", "a\nb"])
 @example(argv=[f"{NAME}:app", "--error-logfile", "no/such\nfolder/log"])
 @example(argv=[f"{NAME}:app", "--pid", "no/such\nfolder/pid"])
-def test_something_is_served_or_a_line_says_why_not(runner: str, argv: list[str]) -> None:
+def test_an_app_is_served_or_one_line_reports_the_mistake(runner: str, argv: list[str]) -> None:
     found = ended(runner, argv)
 
     if found.served:
@@ -229,17 +230,17 @@ def test_something_is_served_or_a_line_says_why_not(runner: str, argv: list[str]
         assert found.out
     else:
         assert found.status == 2
-        assert is_told(found.err, runner), found.err
+        assert is_reported(found.err, runner), found.err
 
 
 @pytest.mark.parametrize("runner", RUNNERS[:3])
 @given(argv=words([*PROCESSES, *PROCESSES, *OPTIONS]))
-def test_any_number_of_processes_is_one_that_can_be_or_refused(runner: str, argv: list[str]) -> None:
+def test_options_of_processes_are_in_range_or_refused(runner: str, argv: list[str]) -> None:
     err = io.StringIO()
     found: Options | UsageError | SystemExit
     with unchanged(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(err):
         try:
-            found = _options(runner, _parser(runner).parse_args(argv))
+            found = options_of(runner, parser_of(runner).parse_args(argv))
         except (UsageError, SystemExit) as error:
             found = error
     if isinstance(found, Options):
@@ -248,7 +249,7 @@ def test_any_number_of_processes_is_one_that_can_be_or_refused(runner: str, argv
         assert 0 <= found.max_requests <= 10**12
     elif isinstance(found, SystemExit):
         assert found.code == (2 if err.getvalue() else 0)
-        assert not err.getvalue() or is_told(err.getvalue(), runner)
+        assert not err.getvalue() or is_reported(err.getvalue(), runner)
 
 
 @given(
@@ -269,7 +270,7 @@ def test_flask_embed_ends_with_an_answer_or_a_line(command: str, argv: list[str]
 
 
 @given(TARGETS | st.text(max_size=12) | st.text("a.:()_\u00b2 \n1", max_size=10))
-def test_a_target_is_taken_apart_or_refused_in_a_line(target: str) -> None:
+def test_a_target_is_parsed_or_refused_on_one_line(target: str) -> None:
     found: tuple[str, str, bool] | LoadError
     try:
         found = check_target(target)
@@ -286,7 +287,7 @@ def test_a_target_is_taken_apart_or_refused_in_a_line(target: str) -> None:
 
 
 @given(TARGETS)
-def test_what_a_target_names_is_an_app_or_a_load_error(target: str) -> None:
+def test_a_target_loads_an_app_or_raises_load_error(target: str) -> None:
     found: Any
     try:
         found = load_app(target, "/p")

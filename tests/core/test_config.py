@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from flask_embed.cli import main
-from flask_embed.commands.run import _options, _parser
+from flask_embed.commands.arguments import options_of, parser_of
 from flask_embed.config import SERVERS, VIAS, Deployment, commands, modules, render, script
 from flask_embed.errors import PrefixError, UsageError
 from flask_embed.options import Options
@@ -66,11 +66,11 @@ def test_a_runner_takes_the_command(server: str, values: dict[str, Any]) -> None
         assert command[1] == "-m"
         runner = command[2].removeprefix("flask_embed.")
         listening = [] if runner == "cgi" or "--bind" in command else ["--bind", "unix:/run/some.sock"]
-        arguments = _parser(runner).parse_args([*command[3:], *listening])
+        arguments = parser_of(runner).parse_args([*command[3:], *listening])
         assert arguments.app == "shop:app"
         if runner == "cgi":
             continue
-        options = _options(runner, arguments)
+        options = options_of(runner, arguments)
         if made.via == "http":
             assert options.trust_proxy == 1
             assert options.forwarded_allow_ips == (("unix",) if made.socket else ("127.0.0.1",))

@@ -722,7 +722,11 @@ def run(*arguments: str, **variables: str) -> Result:
         (["127.0.0.1/app"], {}, "'127.0.0.1/app' is no address of a site"),
         (["http://127.0.0.1/", "--timeout", "0"], {}, "--timeout 0: write a number of seconds above 0"),
         (["http://127.0.0.1/", "--timeout", "nan"], {}, "--timeout nan: write a number of seconds above 0"),
-        (["http://127.0.0.1/", "--needs", "speed"], {}, "--needs 'speed': there are authorization, chunked"),
+        (
+            ["http://127.0.0.1/", "--needs", "speed"],
+            {},
+            "--needs 'speed' is unknown: write one of authorization, chunked",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(arguments: list[str], variables: dict[str, str], message: str) -> None:

@@ -20,5 +20,5 @@ from flask_embed.options import Options
         ),
     ],
 )
-def test_the_start_line_says_what_is_served_where(options: Options, address: str, line: str) -> None:
+def test_the_start_line_has_app_address_and_mounts(options: Options, address: str, line: str) -> None:
     assert options.start_line("gevent", address) == line + "(1 worker, Ctrl-C stops it)"

@@ -9,7 +9,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from flask_embed.answers import not_found
-from flask_embed.commands.run import _mode, _seconds, _size
+from flask_embed.commands.arguments import read_mode, read_seconds, read_size
 from flask_embed.doctor.questions import Address, requests_for
 from flask_embed.environ import escape_controls, front_fault
 from flask_embed.errors import LoadError, PrefixError, UsageError
@@ -80,7 +80,7 @@ def key(text: str) -> None:
 
 def number(text: str) -> None:
     found: list[Any] = []
-    for read in (_size, _seconds, _mode):
+    for read in (read_size, read_seconds, read_mode):
         try:
             found.append(read(text))
         except argparse.ArgumentTypeError as refusal:

@@ -1,4 +1,4 @@
-"""The four runners, asked the same: over HTTP, in records of FastCGI, and as a CGI script."""
+"""The same requests to all four runners: over HTTP, in FastCGI records, as a CGI script."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _GATEWAY = {
 
 
 class Asked(NamedTuple):
-    """What came back; the names of the headers are in lower case."""
+    """An answer; the names of its headers are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -41,14 +41,14 @@ class Asked(NamedTuple):
 
 
 class Ask(Protocol):
-    """Ask for a path (as it stands in a URL, without query); headers as variables of CGI."""
+    """Ask for a path, encoded as in a URL and without a query; headers are CGI variables."""
 
     def __call__(self, path: str = "/", query: str = "", /, **variables: str) -> Asked: ...
 
 
 @contextlib.contextmanager
 def asking(runner: str, target: str, folder: Path, *options: str) -> Iterator[Ask]:
-    """What asks *runner*, which serves *target* from the modules of *folder*; it ends with the block."""
+    """A function that asks *runner*, which serves *target* from the modules of *folder* until the end of the block."""
     if runner == "cgi":
         yield _asking_cgi(target, folder, *options)
         return

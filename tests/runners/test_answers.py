@@ -1,4 +1,4 @@
-"""What an app answers through both HTTP runners: nothing forged, no body where none may be, the next one in step."""
+"""Answers of an app through both HTTP runners: no forged header, no body where none is allowed, none out of step."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def runner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def ask(runner: Runner, *requests: str) -> tuple[bytes, list[Answer]]:
-    """All that comes back for *requests* and one more, as bytes and as answers."""
+    """The answers to *requests* and to one more: as bytes, and parsed."""
     lines = [*requests, "GET /"]
     raw = "".join(f"{line} HTTP/1.1\r\nHost: localhost\r\n\r\n" for line in lines[:-1])
     received = b""

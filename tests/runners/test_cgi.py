@@ -1,4 +1,4 @@
-"""``python -m flask_embed.cgi``: started as a web server starts it, and as somebody types it."""
+"""``python -m flask_embed.cgi``, started by a web server and by hand."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def run(
 
 
 def cgi(folder: Path, *arguments: str, body: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
-    """The command, run for a request."""
+    """The command, run for one request."""
     return run(command("cgi", *arguments), folder, {**REQUEST, **variables}, body)
 
 
@@ -257,7 +257,7 @@ def test_a_module_that_leaves_is_answered_with_500(folder: Path) -> None:
     assert parse_cgi(cgi(folder, "leaves:app").stdout.decode()).status == 500
 
 
-def test_without_a_request_one_line_says_how_it_is_meant(folder: Path) -> None:
+def test_without_a_request_one_line_shows_the_usage(folder: Path) -> None:
     ended = run(command("cgi", "shop:app"), folder, {})
 
     assert ended.returncode == 2
@@ -266,7 +266,7 @@ def test_without_a_request_one_line_says_how_it_is_meant(folder: Path) -> None:
     assert line.startswith(b"python -m flask_embed.cgi: REQUEST_METHOD is not set")
 
 
-def test_the_line_tells_the_truth(folder: Path) -> None:
+def test_the_usage_in_that_line_works(folder: Path) -> None:
     by_hand = run(command("cgi", "shop:app"), folder, {"REQUEST_METHOD": "GET", "PATH_INFO": "/"})
 
     assert by_hand.returncode == 0
@@ -274,7 +274,7 @@ def test_the_line_tells_the_truth(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])
-def test_help_is_no_answer(folder: Path, option: str) -> None:
+def test_help_is_not_sent_as_an_answer(folder: Path, option: str) -> None:
     ended = run(command("cgi", option), folder, {})
 
     assert ended.returncode == 0

@@ -1,4 +1,4 @@
-"""The command flask-embed: its answers, its help with examples that work, its mistakes in one line."""
+"""The command flask-embed: its answers, the examples of its help, mistakes reported on one line."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(folder: Path, *arguments: str, **variables: str) -> subprocess.Completed
     )
 
 
-def test_routes_lists_public_paths_and_what_is_never_asked(folder: Path) -> None:
+def test_routes_lists_public_paths_and_marks_hidden_rules(folder: Path) -> None:
     ended = run(folder, "routes", "shop:app", "--mount", "/blog=blog:app", "--mount", "api.example.com/v1=api:app")
 
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -55,13 +55,13 @@ def test_routes_lists_public_paths_and_what_is_never_asked(folder: Path) -> None
         ["path", "methods", "endpoint", "mount"],
         ["/static/<path:filename>", "GET, HEAD", "static", "/"],
         ["/cart", "GET, HEAD, POST", "cart", "/"],
-        ["/blog/old/<int:number>", "GET, HEAD", "old", "/", "(never asked: /blog is in front)"],
+        ["/blog/old/<int:number>", "GET, HEAD", "old", "/", "(hidden by the mount /blog)"],
         ["/blog/static/<path:filename>", "GET, HEAD", "static", "/blog"],
         ["api.example.com/v1/static/<path:filename>", "GET, HEAD", "static", "api.example.com/v1"],
     ]
 
 
-def test_explain_says_who_answers_and_why_no_other(folder: Path) -> None:
+def test_explain_shows_the_answering_app_and_the_reason_for_each_other(folder: Path) -> None:
     ended = run(folder, "explain", "/front/cart?x=1", "shop:app", "--mount", "/blog=blog:app", "--prefix", "/front")
 
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -135,7 +135,7 @@ def test_words_are_completed(folder: Path) -> None:
     assert ended.stdout == "plain,explain\n"
 
 
-def test_the_version_is_told(folder: Path) -> None:
+def test_the_version_is_printed(folder: Path) -> None:
     from flask_embed import __version__
 
     assert run(folder, "--version").stdout == f"flask_embed {__version__}\n"

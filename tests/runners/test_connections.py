@@ -1,4 +1,4 @@
-"""What clients see of both HTTP runners, through raw sockets: bodies, waits, and who is told what."""
+"""Connections to both HTTP runners through raw sockets: bodies, waits, and what each side is sent."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def runner(name: str, folder: Path) -> Iterator[Runner]:
 
 @pytest.fixture(scope="module")
 def hurried(name: str, folder: Path) -> Iterator[Runner]:
-    """A runner that waits for nobody."""
+    """A runner with short waits."""
     waits = [f"--{wait}=0.2" for wait in ("header-timeout", "body-timeout", "keep-alive", "write-timeout")]
     with serving(name, "raw:app", "--bind", "127.0.0.1:0", *waits, cwd=folder) as runner:
         yield runner
@@ -138,7 +138,7 @@ def connected(runner: Runner) -> Iterator[socket.socket]:
 
 
 def rest(connection: socket.socket) -> bytes:
-    """All that comes until the connection is closed, or reset."""
+    """The bytes received until the connection is closed, or reset."""
     received = b""
     with contextlib.suppress(ConnectionResetError):
         while data := connection.recv(65536):
@@ -147,7 +147,7 @@ def rest(connection: socket.socket) -> bytes:
 
 
 def ask(runner: Runner, request: bytes) -> bytes:
-    """All that comes back for *request*, whose last one has to close the connection."""
+    """The bytes received for *request*, whose last request must close the connection."""
     with connected(runner) as connection:
         connection.sendall(request)
         return rest(connection)

@@ -1,4 +1,4 @@
-"""``python -m flask_embed.fastcgi``: what web servers see of it, record by record, and what nobody should send."""
+"""``python -m flask_embed.fastcgi``, record by record: valid requests, and malformed ones."""
 
 from __future__ import annotations
 
@@ -600,8 +600,8 @@ def test_without_an_address_it_says_what_to_do(folder: Path) -> None:
 
     assert status == 2
     assert told == (
-        "python -m flask_embed.fastcgi: say with --bind where the web server finds it: unix:PATH or 127.0.0.1:PORT (it "
-        "may be left out where a web server starts this, and hands its socket over)\n"
+        "python -m flask_embed.fastcgi: --bind is missing: write the address that the web server connects to, "
+        "unix:PATH or 127.0.0.1:PORT (only a process that a web server starts, and passes a socket to, needs none)\n"
     )
 
 
@@ -654,7 +654,7 @@ FILE = block("FastCGI").replace("/usr/bin/env python3", f"{sys.executable} -Werr
 
 @contextlib.contextmanager
 def started(command: list[str], folder: Path, listener: socket.socket) -> Iterator[subprocess.Popen[bytes]]:
-    """What a web server starts: its socket is descriptor 0."""
+    """A runner started by a web server: its socket is descriptor 0."""
     process = subprocess.Popen(command, stdin=listener.fileno(), cwd=folder, env=environment())
     try:
         yield process

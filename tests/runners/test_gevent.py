@@ -1,4 +1,4 @@
-"""``python -m flask_embed.gevent``: started as its user starts it."""
+"""``python -m flask_embed.gevent``, started as on the command line."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_requests_wait_beside_each_other(runner: Runner) -> None:
 
 
 def wait_until_refused(path: Path) -> None:
-    """Return when nobody accepts connections at *path* any more."""
+    """Return when connections to *path* are refused."""
     deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline:
         try:
@@ -245,7 +245,7 @@ def test_a_stale_socket_is_replaced_and_nothing_else_is(folder: Path, tmp_path: 
         (["shop:app", "--bind", "unix:"], "1 to 107 bytes"),
         (["shop:app", "--chdir", "nowhere"], "--chdir nowhere: No such file"),
         (["shop:app", "--graceful-timeout", "-1"], "--graceful-timeout"),
-        (["shop:app", "--graceful-timeout", "soon"], "'soon' is no number of seconds"),
+        (["shop:app", "--graceful-timeout", "soon"], "'soon' is not a number of seconds"),
         ([], "APP"),
     ],
 )

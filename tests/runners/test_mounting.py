@@ -63,7 +63,7 @@ def runner(folder: Path) -> Iterator[Runner]:
 
 
 def raw(runner: Runner, request: bytes) -> tuple[int, bytes]:
-    """The status of the answer to these bytes, and all of it."""
+    """The status of the answer to *request*, and its bytes."""
     with contextlib.closing(socket.create_connection((runner.host, runner.port), DEADLINE)) as connection:
         connection.sendall(request)
         connection.shutdown(socket.SHUT_WR)
@@ -105,12 +105,11 @@ def test_redirect_and_cookie_have_the_whole_prefix(runner: Runner) -> None:
     assert "Path=/front/blog;" in runner.get("/front/blog/login")[1]["set-cookie"] + ";"
 
 
-def test_a_rule_that_no_request_reaches_is_told_before_serving(runner: Runner) -> None:
-    (line,) = [line for line in runner.lines if "no request reaches" in line]
+def test_a_hidden_rule_is_reported_before_serving(runner: Runner) -> None:
+    (line,) = [line for line in runner.lines if " hides the rule " in line]
 
     assert line == (
-        "flask_embed: no request reaches the rule '/blog/old' (endpoint 'old'): the mount '/blog' gets its paths; "
-        "change one of the two\n"
+        "flask_embed: the mount '/blog' hides the rule '/blog/old' (endpoint 'old'): change the path of one of them\n"
     )
 
 
@@ -141,7 +140,7 @@ def test_a_rule_that_no_request_reaches_is_told_before_serving(runner: Runner) -
         (b"GET /front/ HTTP/1.1", b"Host: a\r\nX-Forwarded-Prefix: /evil\r\nX-Forwarded-Host: evil", 200),
     ],
 )
-def test_what_is_no_request_never_reaches_an_app(
+def test_a_malformed_request_never_reaches_an_app(
     runner: Runner, request_line: bytes, headers: bytes, status: int
 ) -> None:
     answered, answer = raw(runner, request_line + b"\r\n" + headers + b"\r\nConnection: close\r\n\r\n")
@@ -192,7 +191,7 @@ def test_lazy_apps_tenants_and_nested_dispatchers_are_served(folder: Path) -> No
             started.wait_for(f"{name} is down")
 
 
-def test_a_stripped_prefix_is_told_by_option_or_environment(folder: Path) -> None:
+def test_a_removed_prefix_comes_from_the_option_or_the_environment(folder: Path) -> None:
     arguments = ["apps:site", "--bind", "127.0.0.1:0"]
     with serving("gevent", *arguments, "--script-name", "/front", cwd=folder) as started:
         assert started.get("/")[2] == b"site /front|/"
@@ -219,8 +218,8 @@ def test_a_trusted_proxy_says_where_it_is(folder: Path) -> None:
         (["--mount", "/a=nothing:app"], "the mount '/a': 'nothing:app': there is no module 'nothing'"),
         (["--mount", "/a=apps:nothing"], "the mount '/a': 'apps:nothing': 'apps' has no attribute 'nothing'"),
         (["--prefix", "/a b"], "the prefix '/a b' holds white space"),
-        (["--prefix", "/app", "--script-name", "/x/app"], "--prefix /app and SCRIPT_NAME /x/app both name /app"),
-        (["--trust-proxy", "one"], "'one' is no number of proxies from 0 to 100"),
+        (["--prefix", "/app", "--script-name", "/x/app"], "--prefix /app and SCRIPT_NAME /x/app both contain /app"),
+        (["--trust-proxy", "one"], "argument --trust-proxy: 'one' is not a number of proxies between 0 and 100"),
         (["--trust-proxy", "1", "--forwarded-allow-ips", "nobody"], "nobody"),
         (["--fix", "apache"], "invalid choice: 'apache'"),
     ],

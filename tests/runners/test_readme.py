@@ -1,4 +1,4 @@
-"""The README's code runs and does what stands beside it."""
+"""The code and the commands of the README run, and do what its text says."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 
 def block(heading: str, language: str = "python", number: int = 0) -> str:
-    """A fenced block of the section with this heading."""
+    """A fenced block of the section below *heading*."""
     section = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
     assert section is not None
     blocks: list[str] = re.findall(rf"```{language}\n(.*?)```", section[1], re.DOTALL)
@@ -60,7 +60,7 @@ def test_mounting_mounts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_app_is_put_beside_the_handlers_of_tornado() -> None:
     class NativeHandler(RequestHandler):
-        """One of the host's own."""
+        """A handler of the host."""
 
     names: dict[str, Any] = {"NativeHandler": NativeHandler, "shop": Flask("shop")}
     exec(block("Tornado"), names)

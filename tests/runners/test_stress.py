@@ -1,6 +1,6 @@
-"""Many visitors at once, through each runner that serves more than one: each gets what is its own, and no more.
+"""Many visitors at the same time, through each runner that serves several: each gets its own data, and no other.
 
-What they ask for, and how they look whether it was theirs, stands in tests/security/visiting.py.
+Their requests, and the check of the answers, are in tests/security/visiting.py.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ _THREADS = 25
 
 
 class Line(Protocol):
-    """What a visitor asks over: a connection, and another one when that has ended."""
+    """The connection of a visitor; a new one is opened when it has ended."""
 
     def send(self, asked: Asked, /) -> None:
         """Send a request."""
 
     def receive(self, asked: Asked, /) -> Answered:
-        """The answer to it; the status is 0 where it broke off, which may take all of it away."""
+        """The answer; its status is 0 if it was cut off, and then it may be empty."""
         ...
 
     def close(self) -> None:
-        """Leave."""
+        """Close the connection."""
 
 
 class HTTPLine:
@@ -103,7 +103,7 @@ class FastCGILine:
 
 
 def visiting(lines: Sequence[Line], names: Sequence[str], quarters: bool, wrong: list[str]) -> None:
-    """Let each line have a visitor: all of them ask, then all of them read."""
+    """Send a request over each line, then read all answers."""
     visitors = [visit(name, number % 4 if quarters else None) for number, name in enumerate(names)]
     requests = [next(visitor) for visitor in visitors]
     while requests:
@@ -119,7 +119,7 @@ def visiting(lines: Sequence[Line], names: Sequence[str], quarters: bool, wrong:
 
 
 def crowd(make: Callable[[], Line], size: int, rounds: int, quarters: bool) -> list[str]:
-    """What is wrong for so many visitors at once, in so many rounds."""
+    """The faults found with this many visitors at the same time, in this many rounds."""
     wrong: list[str] = []
     barrier = threading.Barrier(_THREADS, timeout=DEADLINE)
 
@@ -147,7 +147,7 @@ def crowd(make: Callable[[], Line], size: int, rounds: int, quarters: bool) -> l
 
 
 def diary(runner: Runner, requests: int) -> dict[str, Any]:
-    """What the app has noted, when all requests have ended or should have."""
+    """The notes of the app, taken when all requests have ended or should have ended."""
     latest = time.monotonic() + DEADLINE
     while True:
         if "fcgi:" in runner.first_line:

@@ -1,4 +1,4 @@
-"""The supervisor and its workers, each test in a process of its own that serves nothing but a line."""
+"""The supervisor and its workers: each test runs a process of its own, whose workers only write a line."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def supervised(run, **options):
 
 @contextlib.contextmanager
 def running(script: str, *arguments: str) -> Iterator[Runner]:
-    """The script, and what it writes; killed with its children at the end of the block."""
+    """The running script and its output; it is killed with its children at the end of the block."""
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", BEGIN + script, *arguments],
         env=environment(),
@@ -92,14 +92,14 @@ def running(script: str, *arguments: str) -> Iterator[Runner]:
 
 
 def ended(script: str, *arguments: str) -> tuple[int, list[str]]:
-    """The exit status of a script that ends, and the lines that it has written, those of its children too."""
+    """The exit status of a script, and the lines that it and its children have written."""
     with running(script, *arguments) as runner:
         status = runner.process.wait(DEADLINE)
     return status, runner.lines
 
 
 def wait_for(runner: Runner, condition: Callable[[], bool]) -> None:
-    """Return when *condition* is true; it is asked again with each line, and now and then."""
+    """Return when *condition* is true; it is checked after each line, and at short intervals."""
     deadline = time.monotonic() + DEADLINE
     with runner.written:
         while not condition():
@@ -114,7 +114,7 @@ def those(runner: Runner, word: str) -> list[int]:
 
 
 def state(pid: int) -> str:
-    """One letter: R, S, T, Z…; X for a process that is gone."""
+    """The state of a process as one letter: R, S, T, Z…; X for a process that is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Each request ends once, where it was begun, whatever happens: through the runners that serve more than one."""
+"""Each request is torn down once, in the thread or greenlet that began it, through the runners that serve several."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @contextlib.contextmanager
 def running(name: str, folder: Path, *options: str, app: str = "app") -> Iterator[Runner]:
-    """A runner; when it has ended no request of it has ended twice, or elsewhere than it was begun."""
+    """A runner; at its end, each request was torn down once, and where it was begun."""
     runner, *own = RUNNERS[name]
     with serving(runner, f"ending:{app}", "--bind", "127.0.0.1:0", *own, *options, cwd=folder) as started:
         yield started
@@ -194,7 +194,7 @@ def runner(name: str, folder: Path) -> Iterator[Runner]:
 
 
 def request_for(runner: Runner, path: str) -> bytes:
-    """A request that is the last of its connection."""
+    """A request that closes its connection."""
     if "fcgi:" in runner.first_line:
         path, _, query = path.partition("?")
         return asked(path, variables={"QUERY_STRING": query})
@@ -210,27 +210,27 @@ def asking(runner: Runner, request: bytes) -> Iterator[socket.socket]:
 
 
 def received(connection: socket.socket, until: bytes = b"") -> bytes:
-    """What comes until there is this in it, or the connection is closed or reset."""
+    """The bytes received up to *until*, or until the connection is closed or reset."""
     data = b""
     with contextlib.suppress(ConnectionResetError):
-        while not (until and until in data) and (part := connection.recv(65536)):
-            data += part
+        while not (until and until in data) and (more := connection.recv(65536)):
+            data += more
     return data
 
 
 def ask(runner: Runner, path: str) -> bytes:
-    """All that comes for a request."""
+    """The bytes received for a request."""
     with asking(runner, request_for(runner, path)) as connection:
         return received(connection)
 
 
 def is_whole(answer: bytes) -> bool:
-    """Whether the end of a body that was made while it was sent is there, in chunks or in records."""
+    """True if the body was sent to its end: the last chunk, or the last record, is there."""
     return answer.endswith((b"\r\n0\r\n\r\n", record(END, bytes(8))))
 
 
 def ended(runner: Runner, path: str, error: str, parts: int = 0) -> None:
-    """The request for *path* has ended by this error, and the worker goes on."""
+    """Check that the request for *path* ended with this error, and that the worker serves on."""
     runner.wait_for(f"{path} ended by {error} in place after {parts}")
     assert b"alive" in ask(runner, "/alive")
 

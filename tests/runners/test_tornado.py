@@ -1,4 +1,4 @@
-"""``python -m flask_embed.tornado``: started as its user starts it, and how it ends."""
+"""``python -m flask_embed.tornado``, started as on the command line, and stopped."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def running(folder: Path, *options: str, bind: str = "127.0.0.1:0") -> Iterator[
 
 
 def wait_until_refused(path: Path) -> None:
-    """Return when nobody accepts connections at *path* any more."""
+    """Return when connections to *path* are refused."""
     deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline:
         try:

@@ -1,4 +1,4 @@
-"""Tornado as a host: one thread and one context for each request, and an app beside native handlers."""
+"""Tornado as the host: one thread and one context for each request, an app beside native handlers."""
 
 from __future__ import annotations
 

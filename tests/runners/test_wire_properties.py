@@ -1,4 +1,4 @@
-"""Whatever a client sends to the HTTP runners, what comes back is answers, no more than were asked for, and ends."""
+"""Random bytes to the HTTP runners: they get valid answers, one for each request at most, and the connection ends."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def runner(name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runn
 
 
 def exchanged(runner: Runner, raw: bytes) -> tuple[bytes, bool]:
-    """All that comes back for *raw*, and whether the connection was reset."""
+    """The bytes received for *raw*, and True if the connection was reset."""
     received = b""
     with socket.create_connection((runner.host, runner.port), DEADLINE) as connection:
         try:

@@ -1,4 +1,4 @@
-"""Several workers under a supervisor, through ``python -m flask_embed.gevent``: who is replaced, and who says what."""
+"""Workers and their supervisor, through ``python -m flask_embed.gevent``: replacement, signals, logs, options."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ import os, signal, sys, threading, time
 import gevent
 from flask_embed import Flask
 
-def tell(what):
+def report(what):
     os.write(2, f"{what} {os.getpid()}\\n".encode())  # in one write, or those of several processes mix
 
-tell("imported by")
+report("imported by")
 app = Flask(__name__)
 released = threading.Event()
 
 @app.on_startup
 def start():
-    tell("started")
+    report("started")
 
 @app.on_shutdown
 def stop():
-    tell("stopped")
+    report("stopped")
 
 @app.route("/")
 def pid():
@@ -104,7 +104,7 @@ def workers(
 
 
 def wait_for(runner: Runner, condition: Callable[[], bool]) -> None:
-    """Return when *condition* is true; it is asked again with each line that the runner writes, and now and then."""
+    """Return when *condition* is true; it is checked after each line of the runner, and every 50 ms."""
     deadline = time.monotonic() + DEADLINE
     with runner.written:
         while not condition():
@@ -114,7 +114,7 @@ def wait_for(runner: Runner, condition: Callable[[], bool]) -> None:
 
 
 def pids(runner: Runner, what: str) -> list[int]:
-    """The processes that have written this word, in order."""
+    """The ids of the processes that have written *what*, in order."""
     found = re.findall(rf"^{what} (?:by )?(\d+)$", "".join(runner.lines), re.MULTILINE)
     return [int(pid) for pid in found]
 
@@ -127,13 +127,13 @@ def living(pid: int) -> bool:
 
 
 def ask_until(runner: Runner, condition: Callable[[], bool]) -> set[bytes]:
-    """Ask for the pid of a worker until *condition* is true; all pids that were told."""
-    told = set()
+    """Ask for the pid of a worker until *condition* is true; returns all answers."""
+    answers = set()
     deadline = time.monotonic() + DEADLINE
     while not condition():
         assert time.monotonic() < deadline, "".join(runner.lines)
-        told.add(runner.get("/")[2])
-    return told
+        answers.add(runner.get("/")[2])
+    return answers
 
 
 def test_each_worker_imports_the_app_and_the_supervisor_does_not(folder: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_worker_that_stands_still_is_replaced(folder: Path) -> None:
         ("shop:missing", "python -m flask_embed.gevent: 'shop:missing': 'shop' has no attribute 'missing'", False),
     ],
 )
-def test_an_app_that_cannot_be_loaded_is_told_once(
+def test_an_app_that_cannot_be_loaded_is_reported_once(
     folder: Path, target: str, message: str, has_traceback: bool
 ) -> None:
     status, text = fails("gevent", target, "--workers", "4", "--bind", "127.0.0.1:0", cwd=folder)
@@ -318,7 +318,7 @@ def test_the_pid_file_names_the_process_that_was_started(folder: Path, tmp_path:
     with workers(folder, "--pid", str(file)) as runner:
         assert file.read_text() == f"{runner.process.pid}\n"
         status, text = fails("gevent", "shop:app", "--pid", str(file), "--bind", "127.0.0.1:0", cwd=folder)
-        assert (status, f"the process {runner.process.pid} in it is still running" in text) == (2, True)
+        assert (status, f"process {runner.process.pid}, which the file names, is running" in text) == (2, True)
         assert file.read_text() == f"{runner.process.pid}\n"
     assert not file.exists()
 
@@ -345,11 +345,11 @@ def test_a_pid_file_of_the_same_process_before_is_taken_over(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_no_pid_file_is_left_alone(folder: Path, tmp_path: Path) -> None:
+def test_another_file_in_place_of_the_pid_file_is_kept(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("precious")
     status, text = fails("gevent", "shop:app", "--pid", str(file), "--bind", "127.0.0.1:0", cwd=folder)
-    assert (status, text.count("\n"), "holds no process id" in text) == (2, 1, True)
+    assert (status, text.count("\n"), "holds something other than a process id" in text) == (2, 1, True)
     assert file.read_text() == "precious"
 
 
@@ -396,7 +396,7 @@ def test_files_are_where_the_command_was_typed_with_its_umask(tmp_path: Path) ->
 
 @pytest.mark.parametrize(("options", "patched"), [([], "True"), (["--no-patch"], "False")])
 @pytest.mark.parametrize("workers", [[], ["--workers", "2"]])
-def test_the_standard_library_is_patched_before_the_app_is_imported_unless_one_says_so(
+def test_the_standard_library_is_patched_before_the_app_is_imported_without_no_patch(
     tmp_path: Path, workers: list[str], options: list[str], patched: str
 ) -> None:
     (tmp_path / "site_app.py").write_text(
@@ -434,7 +434,7 @@ def test_it_starts_again_when_a_file_changes(tmp_path: Path, kind: str) -> None:
         assert runner.stop() == 0
 
 
-def test_it_starts_when_what_was_broken_is_mended(tmp_path: Path) -> None:
+def test_it_starts_when_a_broken_module_is_corrected(tmp_path: Path) -> None:
     (tmp_path / "site_app.py").write_text(
         f"open(__file__, 'w').write({SITE.format('mended')!r})\nraise RuntimeError('broken')"
     )
@@ -443,7 +443,7 @@ def test_it_starts_when_what_was_broken_is_mended(tmp_path: Path) -> None:
         assert runner.get("/")[2] == b"mended"
 
 
-def test_it_starts_when_what_was_missing_is_there(tmp_path: Path) -> None:
+def test_it_starts_when_a_missing_module_is_added(tmp_path: Path) -> None:
     (tmp_path / "site_app.py").write_text(SITE.format("first"))
     with reloading(tmp_path) as runner:
         (tmp_path / "site_app.py").write_text("from site_missing import app")
@@ -452,7 +452,7 @@ def test_it_starts_when_what_was_missing_is_there(tmp_path: Path) -> None:
         assert runner.get("/")[2] == b"second"
 
 
-def test_who_waits_for_a_change_ends_with_its_supervisor(tmp_path: Path) -> None:
+def test_a_worker_that_waits_for_a_change_ends_with_its_supervisor(tmp_path: Path) -> None:
     (tmp_path / "site_app.py").write_text(SITE.format("first"))
     with reloading(tmp_path) as runner:
         (tmp_path / "site_app.py").write_text("import os\nos.write(2, f'broken in {os.getpid()}\\n'.encode())\n1 / 0\n")
@@ -491,7 +491,7 @@ def test_the_help_has_every_option_of_the_runner(kind: str) -> None:
     names -= set() if kind == "fastcgi" else {"--web-server-addrs"}
     assert set(re.findall(r"^  (?:-\w(?: \w+)?, )?(--[\w-]+)", ended.stdout, re.MULTILINE)) == names | {"--help"}
     assert "None" not in ended.stdout
-    address = "the one that the web server hands over" if kind == "fastcgi" else "127.0.0.1:5000"
+    address = "the one that the web server passes" if kind == "fastcgi" else "127.0.0.1:5000"
     for default in ("(default: 60)", "(default: 8192)", "(default: 0660)", "(default: info)", address):
         assert default in " ".join(ended.stdout.split())
 
@@ -499,34 +499,37 @@ def test_the_help_has_every_option_of_the_runner(kind: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--workers", "0"], "'0' is no number of processes from 1 to 1000"),
-        (["--workers", "two"], "'two' is no number of processes"),
-        (["--workers", "2", "--reload"], "--reload is for one worker"),
-        (["--limit-body", "12x"], "'12x' is no size: write a number of bytes, or 64k, 16m, 1g"),
-        (["--limit-line", "0"], "'0' is no size"),
-        (["--keep-alive", "nan"], "'nan' is no number of seconds"),
-        (["--socket-mode", "999"], "'999' is no mode: write it like 0660"),
-        (["--socket-mode", "0666", "--bind", "unix:app.sock"], "lets everybody on this machine in"),
+        (["--workers", "0"], "argument -w/--workers: '0' is not a number of processes between 1 and 1000"),
+        (["--workers", "two"], "'two' is not a number of processes"),
+        (["--workers", "2", "--reload"], "--reload serves with one worker: leave out --workers 2"),
+        (
+            ["--limit-body", "12x"],
+            "'12x' is not a size: write a number of bytes from 1 on, or 64k, 16m, 1g, or none for no limit",
+        ),
+        (["--limit-line", "0"], "'0' is not a size"),
+        (["--keep-alive", "nan"], "'nan' is not a number of seconds between 0 and 86399"),
+        (["--socket-mode", "999"], "'999' is not a file mode: write octal digits up to 0777, such as 0660"),
+        (["--socket-mode", "0666", "--bind", "unix:app.sock"], "lets every user of this machine connect"),
         (["--socket-group", "no_such_group", "--bind", "unix:app.sock"], "there is no group of that name"),
         (["--access-logfile", "/nowhere/access.log"], "cannot write the log '/nowhere/access.log'"),
         (["--error-logfile", "/nowhere/error.log"], "cannot write the log '/nowhere/error.log'"),
         (["--pid", "/nowhere/app.pid"], "--pid /nowhere/app.pid: No such file"),
         (["--log-level", "loud"], "invalid choice: 'loud'"),
         (["--threads", "4"], "unrecognized arguments: --threads 4"),
-        (["--max-requests", "-1"], "'-1' is no number of requests from 0 to 1000000000000"),
-        (["--umask", "rw"], "'rw' is no mode: write it like 0660"),
-        (["--limit-header-count", "0"], "'0' is no number of headers from 1 to 100000"),
-        (["--limit-body", "0"], "'0' is no size"),
+        (["--max-requests", "-1"], "'-1' is not a number of requests between 0 and 1000000000000"),
+        (["--umask", "rw"], "'rw' is not a file mode: write octal digits up to 0777, such as 0660"),
+        (["--limit-header-count", "0"], "'0' is not a number of headers between 1 and 100000"),
+        (["--limit-body", "0"], "'0' is not a size"),
     ],
 )
-def test_options_that_cannot_be_are_one_line(folder: Path, options: list[str], message: str) -> None:
+def test_a_mistyped_option_is_reported_on_one_line(folder: Path, options: list[str], message: str) -> None:
     bind = [] if "--bind" in options else ["--bind", "127.0.0.1:0"]
     status, text = fails("gevent", "shop:app", *bind, *options, cwd=folder)
-    told = [
+    reported = [
         line for line in text.splitlines() if not line.startswith(("usage:", " ", "imported", "started", "stopped"))
     ]
-    assert (status, len(told)) == (2, 1)
-    assert message in told[0]
+    assert (status, len(reported)) == (2, 1)
+    assert message in reported[0]
 
 
 @pytest.mark.parametrize("passed", ["fd://3", None])

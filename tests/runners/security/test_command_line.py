@@ -1,4 +1,4 @@
-"""What is typed as the name of an app."""
+"""The name of an app on the command line: missing modules, other objects, injected code."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Namespace:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with modules to serve; what a command changes in the process is put back."""
+    """A folder with modules to serve; changes of the process are undone after the test."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
@@ -69,7 +69,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def served(*argv: str) -> tuple[int, list[WSGIApplication]]:
-    """The exit status of a command, and what it would serve."""
+    """The exit status of a command, and the apps that it would serve."""
     apps: list[WSGIApplication] = []
 
     def start(arguments: Namespace) -> Serve:
@@ -78,8 +78,8 @@ def served(*argv: str) -> tuple[int, list[WSGIApplication]]:
     return main("test", "test", start, argv), apps
 
 
-def is_told_in_one_line(capsys: pytest.CaptureFixture[str], target: str, *argv: str) -> str:
-    """The line on stderr with which the command was refused."""
+def refusal_of(capsys: pytest.CaptureFixture[str], target: str, *argv: str) -> str:
+    """Check that the command is refused with one line on stderr; returns it."""
     status, apps = served(*(argv or (target,)))
 
     output = capsys.readouterr()
@@ -112,7 +112,7 @@ def test_what_can_be_served_is_served(folder: Path, target: str) -> None:
 def test_promise_130_what_is_missing_is_named_in_one_line(
     folder: Path, capsys: pytest.CaptureFixture[str], target: str, missing: str
 ) -> None:
-    line = is_told_in_one_line(capsys, target)
+    line = refusal_of(capsys, target)
 
     present(missing, line)
     present(target, line)
@@ -120,7 +120,7 @@ def test_promise_130_what_is_missing_is_named_in_one_line(
 
 @pytest.mark.parametrize("target", ["no_such_site:app", "good_site:application", "good_site:number"])
 def test_promise_130_also_for_a_mount(folder: Path, capsys: pytest.CaptureFixture[str], target: str) -> None:
-    line = is_told_in_one_line(capsys, target, "good_site:app", "--mount", f"/x={target}")
+    line = refusal_of(capsys, target, "good_site:app", "--mount", f"/x={target}")
 
     present(target, line)
 
@@ -203,21 +203,21 @@ INJECTIONS = [
 
 
 @pytest.mark.parametrize("target", INJECTIONS)
-def test_promise_131_what_is_no_app_is_told_and_never_evaluated(
+def test_promise_131_another_target_is_reported_and_never_evaluated(
     folder: Path, capsys: pytest.CaptureFixture[str], target: str
 ) -> None:
     status, apps = served(target)
 
     output = capsys.readouterr()
     equal((status, apps), (2, []))
-    check(output.err.strip(), "nothing is told")
+    check(output.err.strip(), "nothing is reported")
     absent("Traceback", output.err)
     check(not (folder / "made").exists(), "the target was evaluated")
 
 
 @pytest.mark.parametrize("target", ["os:system", "good_site:number", "good_site:nothing", "good_site:create"])
 def test_promise_131_what_is_no_app_is_called_so(folder: Path, capsys: pytest.CaptureFixture[str], target: str) -> None:
-    line = is_told_in_one_line(capsys, target)
+    line = refusal_of(capsys, target)
 
     present("is not a WSGI callable", line)
 
@@ -236,8 +236,10 @@ def test_promise_131_what_is_no_app_is_called_so(folder: Path, capsys: pytest.Ca
         "/=good_site:app",
     ],
 )
-def test_promise_131_a_mount_that_is_none_is_told(folder: Path, capsys: pytest.CaptureFixture[str], mount: str) -> None:
-    is_told_in_one_line(capsys, "", "good_site:app", "--mount", mount)
+def test_promise_131_a_malformed_mount_is_reported(
+    folder: Path, capsys: pytest.CaptureFixture[str], mount: str
+) -> None:
+    refusal_of(capsys, "", "good_site:app", "--mount", mount)
 
 
 def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -293,7 +295,7 @@ WITHOUT = "import sys; sys.modules[{missing!r}] = None; "
         ("fastcgi", "flup", "fastcgi"),
     ],
 )
-def test_promise_132_a_server_that_is_not_installed_is_told_in_one_line(
+def test_promise_132_a_missing_server_is_reported_on_one_line(
     folder: Path, runner: str, missing: str, extra: str
 ) -> None:
     command = "main(['good_site:app', '--bind', '127.0.0.1:0'])"

@@ -1,4 +1,4 @@
-"""Whom the debugger is for: one person on one machine, and nobody through a runner."""
+"""The debugger: for one person on one machine, and never through a runner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The promises hold under ``python -O`` too, and their tests can fail there."""
+"""The promises under ``python -O``: they hold, and their tests can fail there."""
 
 from __future__ import annotations
 
