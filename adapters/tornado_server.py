@@ -187,13 +187,13 @@ class _Delegate(HTTPMessageDelegate):
         self.body = _NO_BODY
         self.environ: WSGIEnvironment = {}
         self.method = self.version = ""
-        #: bytes of the body that are to come, None where nobody knows
+        #: bytes of the body that are to come, None if unknown
         self.left: int | None = 0
         #: True if the body has been read to its end
         self.is_whole = False
-        #: bytes of the body that were read for nobody
+        #: bytes of the body that were read and dropped
         self.discarded = 0
-        #: True if nobody takes the answer any more, and True if it is this side that has closed the connection
+        #: True if the answer cannot be sent any more, and True if this side has closed the connection
         self.is_gone = self.is_closed = False
         #: True if the head of the answer was written, and True if all of the answer was sent
         self.has_begun = self.is_answered = False

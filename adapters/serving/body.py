@@ -127,7 +127,7 @@ class Body:
 
     def __init__(self, length: int | None = None, limit: int | None = None, backlog: Backlog | None = None) -> None:
         self.backlog = Backlog() if backlog is None else backlog
-        #: the bytes that were announced, and those of them that the app has not read; None where nobody knows
+        #: the bytes that were announced, and those of them that the app has not read; None if unknown
         self.length = self.left = length
         self.limit = limit
         #: bytes that came

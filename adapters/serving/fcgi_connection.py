@@ -41,7 +41,7 @@ _GONE = Fault("400 Bad Request", "the web server has gone")
 
 
 class Server(Protocol):
-    """What a connection belongs to."""
+    """The server of a connection."""
 
     @property
     def session(self) -> Session: ...

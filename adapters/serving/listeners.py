@@ -194,7 +194,7 @@ def _group_number(group: str) -> int:
     try:
         return grp.getgrnam(group).gr_gid
     except (KeyError, ValueError):
-        raise UsageError(f"--socket-group {group}: there is no group of that name") from None
+        raise UsageError(f"--socket-group {group}: unknown group") from None
 
 
 def _give(path: str, owner: int, group: str | None) -> None:

@@ -108,7 +108,7 @@ class _Command:
 
     def supervise(self) -> int:
         """Keep workers running until the process is asked to end; returns the exit status."""
-        from flask_embed.adapters.serving.workers import supervise
+        from flask_embed.adapters.serving.supervisor import supervise
 
         return supervise(self.options, self._run_worker)
 

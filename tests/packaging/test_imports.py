@@ -211,7 +211,7 @@ def test_an_import_against_the_rules_is_named_with_its_rule(
         ),
         pytest.param(
             "adapters/gevent_server.py",
-            ["import socket", "import gevent.monkey", "from flask_embed.adapters.serving.workers import supervise"],
+            ["import socket", "import gevent.monkey", "from flask_embed.adapters.serving.supervisor import supervise"],
             id="an adapter with its library",
         ),
     ],

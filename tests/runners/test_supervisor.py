@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 #: What all scripts begin with. The first word of a line says what happened, the second one in which process.
 BEGIN = """
 import contextlib, os, signal, sys, time
-from flask_embed.adapters.serving import workers
-from flask_embed.adapters.serving.workers import Worker, supervise
+from flask_embed.adapters.serving import supervisor
+from flask_embed.adapters.serving.supervisor import supervise
+from flask_embed.adapters.serving.workers import Worker
 from flask_embed.options import Options
 
 def tell(*words):
@@ -327,7 +328,7 @@ supervised(run)
 
 def test_a_worker_that_dies_is_replaced_and_leaves_no_zombie() -> None:
     script = """
-workers._GROWN_UP = 0
+supervisor._GROWN_UP = 0
 
 def run(worker):
     return serve(worker)
@@ -362,7 +363,7 @@ supervised(run)
 
 def test_who_dies_young_is_replaced_later_and_later() -> None:
     script = """
-workers._LONGEST_PAUSE = 0.4
+supervisor._LONGEST_PAUSE = 0.4
 
 def run(worker):
     if worker.is_first:
@@ -439,7 +440,7 @@ supervised(run, timeout=0.4)
 
 def test_who_leaves_and_does_not_end_is_killed() -> None:
     script = """
-workers._MARGIN = 0.1
+supervisor._MARGIN = 0.1
 
 def run(worker):
     if worker.is_first:
@@ -487,7 +488,7 @@ def failing():
 os.fork = failing
 try:
     supervise(Options(bind="127.0.0.1:0"), serve)
-except workers.UsageError as error:
+except supervisor.UsageError as error:
     tell(error)
 """
     assert ended(script) == (0, ["cannot start a worker: Resource temporarily unavailable\n"])
@@ -498,7 +499,7 @@ except workers.UsageError as error:
 
 def test_a_worker_that_stands_still_is_told_to_end_and_then_killed() -> None:
     script = """
-workers._MARGIN = 0.2
+supervisor._MARGIN = 0.2
 
 def run(worker):
     if worker.is_first:
@@ -539,7 +540,7 @@ supervised(run, timeout=0.3)
 
 def test_a_worker_that_imports_for_ever_is_ended() -> None:
     script = """
-workers._IMPORT = 0.3
+supervisor._IMPORT = 0.3
 
 def run(worker):
     signal.pause()
@@ -576,14 +577,14 @@ class Clock:
     def monotonic(self):
         return time.monotonic() + self.late
 
-clock = workers.time = Clock()
+clock = supervisor.time = Clock()
 
 def jump(*signal):
     clock.late = 1000
     tell("later", 1)
 
 signal.signal(signal.SIGUSR1, jump)
-workers.reopen_logs = lambda: tell("looked", 1)
+supervisor.reopen_logs = lambda: tell("looked", 1)
 
 def run(worker):
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -651,7 +652,7 @@ supervised(run, workers=2, graceful_timeout=1000)
 
 def test_what_does_not_end_in_time_is_killed() -> None:
     script = """
-workers._MARGIN = 0.1
+supervisor._MARGIN = 0.1
 
 def run(worker):
     serve(worker)
@@ -687,7 +688,7 @@ supervised(run)
 
 def test_hangup_is_passed_on_and_costs_no_worker_that_imports(tmp_path: Path) -> None:
     script = """
-workers.reopen_logs = lambda: tell("reopened", os.getpid())
+supervisor.reopen_logs = lambda: tell("reopened", os.getpid())
 
 def run(worker):
     if not worker.is_first:
@@ -737,7 +738,7 @@ def test_a_worker_that_wants_it_is_started_again_at_once_and_says_that_it_serves
 def run(worker):
     worker.stop()
     serve(worker, f"served by {os.getpid()}")
-    return workers.AGAIN
+    return supervisor.AGAIN
 
 supervised(run, reload=True)
 """
@@ -751,7 +752,7 @@ def test_without_reload_its_status_is_one_like_others() -> None:
     script = """
 def run(worker):
     worker.ready("")
-    return workers.AGAIN
+    return supervisor.AGAIN
 
 supervised(run)
 """
@@ -767,7 +768,7 @@ def test_with_reload_what_was_mistyped_is_still_the_end() -> None:
 def test_with_reload_the_line_comes_when_it_works_at_last() -> None:
     script = """
 def run(worker):
-    return workers.AGAIN if worker.is_first else serve(worker, "it works")
+    return supervisor.AGAIN if worker.is_first else serve(worker, "it works")
 
 supervised(run, reload=True)
 """
@@ -793,7 +794,7 @@ def test_what_cannot_be_listened_on_is_told_before_anything_starts() -> None:
     script = """
 try:
     supervise(Options(bind="nonsense"), serve)
-except workers.UsageError as error:
+except supervisor.UsageError as error:
     tell(error)
 """
     status, lines = ended(script)

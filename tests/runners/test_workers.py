@@ -154,7 +154,7 @@ def test_each_worker_imports_the_app_and_the_supervisor_does_not(folder: Path) -
 
 SUPERVISOR = """
 import os, sys
-from flask_embed.adapters.serving.workers import supervise
+from flask_embed.adapters.serving.supervisor import supervise
 from flask_embed.options import Options
 
 def run(worker):
@@ -510,7 +510,7 @@ def test_the_help_has_every_option_of_the_runner(kind: str) -> None:
         (["--keep-alive", "nan"], "'nan' is not a number of seconds between 0 and 86399"),
         (["--socket-mode", "999"], "'999' is not a file mode: write octal digits up to 0777, such as 0660"),
         (["--socket-mode", "0666", "--bind", "unix:app.sock"], "lets every user of this machine connect"),
-        (["--socket-group", "no_such_group", "--bind", "unix:app.sock"], "there is no group of that name"),
+        (["--socket-group", "no_such_group", "--bind", "unix:app.sock"], "unknown group"),
         (["--access-logfile", "/nowhere/access.log"], "cannot write the log '/nowhere/access.log'"),
         (["--error-logfile", "/nowhere/error.log"], "cannot write the log '/nowhere/error.log'"),
         (["--pid", "/nowhere/app.pid"], "--pid /nowhere/app.pid: No such file"),
