@@ -29,10 +29,10 @@ from flask_embed.adapters.serving.boundary import ClientGone
 from flask_embed.adapters.serving.http_environ import connection_environ, environ_of, keeps_alive
 from flask_embed.adapters.serving.limits import BODY_CUT_OFF, BadRequestError, Fault
 from flask_embed.adapters.serving.pipe import Pipe
-from flask_embed.adapters.serving.response_head import http_head
+from flask_embed.adapters.serving.response_head import LAST_CHUNK, chunk, http_head
 from flask_embed.adapters.serving.session import Drain, Session, serving
 from flask_embed.adapters.serving.thread_pool import Threads
-from flask_embed.adapters.serving.waits import CUT_SECONDS, LINGER_BYTES, LINGER_SECONDS
+from flask_embed.adapters.serving.waits import CUT_SECONDS, LINGER_BYTES, LINGER_SECONDS, WORTH_READING
 from flask_embed.options import Options
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from flask_embed.adapters.serving.session import WorkerSession
     from flask_embed.adapters.serving.workers import Worker
 
+    Head = tuple[str, list[tuple[str, str]]]
+
 __all__ = ["WSGIHandler", "serve"]
 
 _READ = 64 * 1024
@@ -53,8 +55,6 @@ _READ = 64 * 1024
 _WRITE = 256 * 1024
 #: the most that Tornado may let through of a body: it is counted here
 _ANY_BODY = 10**18
-#: how much of a body that the app has left unread is read for the sake of the next request
-_WORTH_READING = 64 * 1024
 #: that of every request without one
 _NO_BODY = Pipe(0, Options())
 
@@ -202,7 +202,7 @@ class _Delegate(HTTPMessageDelegate):
         #: ends a wait that nothing else ends
         self._timer: asyncio.TimerHandle | None = None
         #: the head of an answer whose body has not begun, in the thread
-        self._unsent: tuple[str, list[tuple[str, str]]] | None = None
+        self._unsent: Head | None = None
 
     # The request, on the loop
 
@@ -361,12 +361,11 @@ class _Delegate(HTTPMessageDelegate):
 
     # The answer, on the loop
 
-    def on_data(self, head: tuple[str, list[tuple[str, str]]] | None, data: bytes, taken: Future[None]) -> None:
+    def on_data(self, head: Head | None, data: bytes, taken: Future[None]) -> None:
         """Write *data*, and the head before the first of it; *taken* is done when the client has taken it."""
 
         def settle(written: asyncio.Future[None]) -> None:
-            error = written.exception()
-            if error is None:
+            if (error := written.exception()) is None:
                 taken.set_result(None)
             else:
                 taken.set_exception(error)
@@ -374,20 +373,18 @@ class _Delegate(HTTPMessageDelegate):
         try:
             if self.is_gone:
                 raise StreamClosedError
-            start = b"" if head is None else self._head(*head)
-            if self.is_chunked:
-                data = b"%x\r\n%b\r\n" % (len(data), data)
-            future_add_done_callback(self.stream.write(start + data), settle)
+            start = self._head(*head) if head else b""
+            future_add_done_callback(self.stream.write(start + (chunk(data) if self.is_chunked else data)), settle)
         except Exception as error:
             taken.set_exception(error)
 
-    def on_whole(self, head: tuple[str, list[tuple[str, str]]] | None, body: bytes) -> None:
+    def on_whole(self, head: Head | None, body: bytes) -> None:
         """Write the end of the answer, or all of it. No thread waits for it, so the client's time runs here."""
         if self.is_gone:
             return
-        start = b"" if head is None else self._head(*head)
+        start = self._head(*head) if head else b""
         with contextlib.suppress(StreamClosedError):
-            written = self.stream.write(start + body + (b"0\r\n\r\n" if self.is_chunked else b""))
+            written = self.stream.write(start + body + (LAST_CHUNK if self.is_chunked else b""))
             if not written.done():
                 self._timer = self.loop.call_later(self.handler.session.options.write_timeout, self.on_close)
             future_add_done_callback(written, self.on_answered)
@@ -397,7 +394,7 @@ class _Delegate(HTTPMessageDelegate):
         self.has_begun = True
         # Between two requests Tornado lets small writes wait for the client's ACK of the one before.
         self.stream.set_nodelay(True)
-        is_worth_reading = self.is_whole or (self.left is not None and self.left <= _WORTH_READING)
+        is_worth_reading = self.is_whole or (self.left is not None and self.left <= WORTH_READING)
         if self.handler.session.is_draining or self.body.fault is not None or not is_worth_reading:
             self.closes = True
         head, self.is_chunked, keep_alive = http_head(

@@ -27,7 +27,8 @@ from httptools import (
 from flask_embed.adapters.serving.body import NO_BODY, Body
 from flask_embed.adapters.serving.http_environ import environ_of, keeps_alive
 from flask_embed.adapters.serving.limits import BODY_CUT_OFF, BadRequestError, Fault
-from flask_embed.adapters.serving.response_head import http_head
+from flask_embed.adapters.serving.response_head import LAST_CHUNK, chunk, http_head
+from flask_embed.adapters.serving.waits import WORTH_READING
 from flask_embed.grammar import METHOD_BEGINNING, TOKEN
 
 if TYPE_CHECKING:
@@ -43,8 +44,6 @@ _BARE_LF = re.compile(rb"(?<!\r)\n")
 #: RFC 9112 section 7.1: the size of a chunk, and extensions, which llhttp reads
 _CHUNK_LINE = re.compile(rb"(?P<size>[0-9A-Fa-f]{1,16})(?:[ \t]*;[^\r\n]*)?\r\n")
 _LONGEST_CHUNK_LINE = 4096
-#: how much of a body that the app has left unread is read for the sake of the next request
-_WORTH_READING = 64 * 1024
 
 
 class Connection:
@@ -328,11 +327,11 @@ class Connection:
 
     def body_data(self, data: bytes) -> bytes:
         """The bytes to send for data of the answer's body, which is not empty."""
-        return b"%x\r\n%b\r\n" % (len(data), data) if self._chunks_out else data
+        return chunk(data) if self._chunks_out else data
 
     def end(self) -> bytes:
         """The bytes that end the answer."""
-        return b"0\r\n\r\n" if self._chunks_out else b""
+        return LAST_CHUNK if self._chunks_out else b""
 
     def continue_line(self) -> bytes:
         """The 100 Continue that a client may wait for before it sends its body (RFC 9110 section 10.1.1), or b""."""
@@ -346,4 +345,4 @@ class Connection:
 
         A client that waits for 100 Continue may send the body or not: its next bytes could be either.
         """
-        return not self.awaits_continue and not self._is_chunked and self._left <= _WORTH_READING
+        return not self.awaits_continue and not self._is_chunked and self._left <= WORTH_READING

@@ -1,10 +1,13 @@
-"""The head of an answer: of HTTP/1.1 (RFC 9112) and of CGI and FastCGI (RFC 3875 section 6)."""
+"""The head of an answer of HTTP/1.1 (RFC 9112), with its chunks, and of CGI and FastCGI (RFC 3875 section 6)."""
 
 from __future__ import annotations
 
 import time
 
-__all__ = ["cgi_head", "http_head"]
+__all__ = ["LAST_CHUNK", "cgi_head", "chunk", "http_head"]
+
+#: the end of a chunked body (RFC 9112 section 7.1)
+LAST_CHUNK = b"0\r\n\r\n"
 
 
 def http_head(
@@ -32,6 +35,11 @@ def http_head(
     elif not is_http11:
         head += "Connection: keep-alive\r\n"
     return (head + "\r\n").encode("latin-1"), is_chunked, keep_alive
+
+
+def chunk(data: bytes) -> bytes:
+    """*data*, which is not empty, as a chunk (RFC 9112 section 7.1)."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def cgi_head(status: str, headers: list[tuple[str, str]]) -> bytes:
