@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from flask_embed.config.templates import TEMPLATES
+from flask_embed.config.nginx import TEMPLATES
 from flask_embed.errors import PrefixError, UsageError
 from flask_embed.grammar import TARGET, size_in_bytes
 from flask_embed.middleware.prefix import normalize_prefix
