@@ -1,14 +1,28 @@
-"""The texts that :mod:`flask_embed.config` fills in.
-
-``<<name>>`` is a value. A line that begins with ``?name`` is there if that value is not empty, one with ``!name`` if it
-is; both can be repeated, and a space ends them.
-"""
+"""The configuration of nginx."""
 
 from __future__ import annotations
 
-__all__ = ["TEMPLATES"]
+from typing import TYPE_CHECKING
 
-_NGINX = r"""
+from flask_embed.config.server import Snippet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from flask_embed.config.deployment import Deployment
+    from flask_embed.config.server import Site, Written
+
+TITLE: str = "nginx"
+VIAS: tuple[str, ...] = ("fastcgi", "http")
+STARTS: tuple[str, ...] = ()
+SOCKETS: tuple[str, ...] = VIAS
+BALANCES: bool = True
+LIMITS_BODIES: bool = True
+UNSAFE: str = "$"
+
+# The patterns have (?s) and \z, since %0A is a character of a path: without them a dot does not match it, and $ matches
+# in front of it, so that a client could move the border between SCRIPT_NAME and PATH_INFO.
+TEMPLATE: str = r"""
 <<commands>>
 #
 # /etc/nginx/conf.d/<<name>>.conf; then: nginx -t && nginx -s reload
@@ -16,7 +30,7 @@ _NGINX = r"""
 
 upstream <<name>> {
 ?balanced     # One that fails twice within ten seconds is not asked for the next ten.
-<<backends>>
+    <<backends>>
     keepalive 16;
 }
 
@@ -96,187 +110,95 @@ server {
 ?fastcgi # A path with /../ in it is resolved first.
 """
 
-_LIGHTTPD = """
-<<commands>>
-#
-# /etc/lighttpd/conf-enabled/50-<<name>>.conf; then: lighttpd -tt -f /etc/lighttpd/lighttpd.conf
-?script #
-?script # <<script_path>> holds these lines, and may be executed (chmod 755):
-?script <<script_lines>>
 
-server.modules += ( <<modules_quoted>> )
+def quoted(text: str) -> str:
+    """In double quotes, with a backslash in front of those and of itself."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
-?listen $SERVER["socket"] == "<<listen>>" {
-?server_name $HTTP["host"] == "<<server_name>>" {
-?static $HTTP["url"] =~ "^<<static_pattern>>" {
-?static     alias.url = ( "<<static_url>>" => <<static>> )
-?static }
-?static else $HTTP["url"] =~ "^<<pattern>><<border>>" {
-!static $HTTP["url"] =~ "^<<pattern>><<border>>" {
-    server.max-request-size = <<max_body_kib>>  # KiB; 0 is any
 
-    # Answers are sent on as they come. Uploads wait here until they are whole: slow clients keep no worker busy.
-    server.stream-response-body = 1
+def check(deployment: Deployment) -> None:
+    """Nothing but what all servers refuse: a ``$`` in a prefix is none of a variable within a regular expression."""
 
-    # What a client may not tell the app:
-?http     setenv.set-request-header = (
-?http         "X-Forwarded-For" => "", "X-Forwarded-Proto" => "", "X-Forwarded-Host" => "",
-?http         "X-Forwarded-Port" => "", "X-Forwarded-Prefix" => "", "Forwarded" => "", "Proxy" => ""
-?http     )
-!http     setenv.set-environment = (  # however the header is spelled: X_Forwarded_For, X.Forwarded.For
-!http         "HTTP_X_FORWARDED_FOR" => "", "HTTP_X_FORWARDED_PROTO" => "", "HTTP_X_FORWARDED_HOST" => "",
-!http         "HTTP_X_FORWARDED_PORT" => "", "HTTP_X_FORWARDED_PREFIX" => "", "HTTP_FORWARDED" => ""
-!http     )
 
-?cgi     alias.url = ( "<<where>>" => <<script_mounted>> )
-?cgi     cgi.assign = ( "" => "" )
-?http?balanced     proxy.balance = "round-robin"
-?http     proxy.server = ( "" => (
-?http <<backends>>
-?http     ))
-?fcgi?balanced     fastcgi.balance = "round-robin"
-?fcgi     fastcgi.server = ( "<<where>>" => (
-?fcgi <<backends>>
-?fcgi     ))
-}
-?server_name }
-?listen }
+def values(deployment: Deployment) -> dict[str, str]:
+    """Where nginx listens, and the upstream."""
+    health = " max_fails=2 fail_timeout=10s" if len(deployment.tcp) > 1 else ""
+    places = [quoted(f"unix:{deployment.socket}")] if deployment.socket else list(deployment.tcp)
+    return {
+        "listen": (deployment.listen or "80").removeprefix("*:"),
+        "directive": "proxy" if deployment.via == "http" else "fastcgi",
+        "server_name_variable": "$server_name" if deployment.server_name else "$host",
+        "max_body": deployment.max_body if deployment.max_body != "none" else "0",
+        "backends": "\n".join(f"server {place}{health};" for place in places),
+    }
 
-# What lighttpd does to a path: // becomes / and /../ is resolved.
-?http # (Not with "url-normalize" => "disable" in server.http-parseopts, which counts for the whole server.)
-!http # A body without a length (chunked) has one when it is whole; with server.stream-request-body it is a 411.
-"""
 
-_APACHE = r"""
-<<commands>>
-?wsgi # mod_wsgi runs the app in processes of Apache; there is no other command to start.
-#
-# /etc/apache2/sites-available/<<name>>.conf; then:
-# a2enmod <<modules>> && a2ensite <<name>> && apachectl configtest && apachectl graceful
-# For a server that is there already take what stands within <VirtualHost>.
-?script #
-?wsgi # <<script_path>> holds these lines:
-?starts # <<script_path>> holds these lines, and may be executed (chmod 755):
-?script <<script_lines>>
+def snippets(site: Site, written: Callable[[str], Written]) -> Mapping[str, tuple[Snippet, ...]]:
+    """The lines for an nginx that is configured already."""
+    return _fastcgi(site, written("fastcgi")) if site.gateway else _http(site, written("http"))
 
-?listen Listen <<listen>>
-<VirtualHost <<place>>>
-?server_name     ServerName <<server_name>>
-!spawn     LimitRequestBody <<max_body>>
-?spawn     # Its own limit would have the app see an empty body; FcgidMaxRequestLen below refuses what is larger.
-?spawn     LimitRequestBody 0
-    MergeSlashes Off
-    # Otherwise %2F in a path is a 404. (NoDecode would judge /admin%2Fx by the rules of another path than the app's.)
-    AllowEncodedSlashes On
 
-    # What a client may not tell the app:
-    RequestHeader unset Proxy early
-    RequestHeader unset Forwarded early
-    RequestHeader unset X-Forwarded-For early
-    RequestHeader unset X-Forwarded-Proto early
-    RequestHeader unset X-Forwarded-Host early
-    RequestHeader unset X-Forwarded-Port early
-    RequestHeader unset X-Forwarded-Prefix early
-?static
-?static     Alias "<<static_url>>" <<static>>
-?static     <Directory <<static>>>
-?static         Require all granted
-?static     </Directory>
-?static?external     ProxyPass "<<static_url>>" "!"
+def _fastcgi(site: Site, config: Written) -> dict[str, tuple[Snippet, ...]]:
+    # The parameters that nginx comes with stay; some of them have HTTP_HOST without the port.
+    host = "fastcgi_param HTTP_HOST $http_host;"
+    split = [config.line("fastcgi_split_path_info")] if site.prefix else []
+    location = (
+        config.line("merge_slashes"),
+        config.line("location"),
+        "    include fastcgi_params;",
+        *(f"    {line}" for line in (*split, config.line("fastcgi_param SCRIPT_NAME"))),
+        f"    {config.line('fastcgi_param PATH_INFO')}",
+        f"    {host}",
+        f"    {config.line('fastcgi_param HTTP_PROXY')}",
+        "    fastcgi_pass ADDRESS;    # as it is",
+        "}",
+    )
+    return {
+        "paths": (Snippet(f"{TITLE}, in place of the location", location),),
+        "host": (Snippet(f"{TITLE}, behind 'include fastcgi_params;'", (host,)),),
+        "query": _here(config.line("fastcgi_param QUERY_STRING")),
+        "scheme": _here(config.line("fastcgi_param HTTPS"), config.line("fastcgi_param REQUEST_SCHEME")),
+        "headers": _here(*(f'fastcgi_param {_key(header)} "" if_not_empty;' for header in site.headers)),
+        "authorization": _here("fastcgi_param HTTP_AUTHORIZATION $http_authorization;"),
+        "chunked-lost": _here("fastcgi_request_buffering on;"),
+        "streaming": _here("fastcgi_buffering off;"),
+        **_for_both(config),
+    }
 
-?fastcgi?prefix     ProxyPassMatch "^<<pattern>>(/.*)?$" <<target>> flushpackets=on
-?fastcgi!prefix     ProxyPass "/" <<target>> flushpackets=on
-?fastcgi     ProxyFCGIBackendType GENERIC
-?fastcgi     ProxyFCGISetEnvIf "true" SCRIPT_NAME "<<prefix>>"
-?fastcgi     ProxyFCGISetEnvIf "%{REQUEST_URI} =~ m#^<<pattern>>(.*)$#" PATH_INFO "$1"
-?fastcgi     <LocationMatch "^<<pattern>><<border>>">
-?fastcgi         CGIPassAuth On
-?fastcgi     </LocationMatch>
-?http     ProxyPreserveHost On
-?http     RequestHeader set X-Forwarded-Proto expr=%{REQUEST_SCHEME}
-?http?prefix     ProxyPassMatch "^<<raw_pattern>>(/|$)" <<target>> nocanon
-?http!prefix     ProxyPass "/" <<target>> nocanon
-?spawn     FcgidMaxRequestLen <<fcgid_max_body>>
-?spawn     # Each process has one request at a time.
-?spawn     FcgidMaxProcessesPerClass <<fcgid_processes>>
-?spawn     FcgidIOTimeout 60
-?spawn     FcgidOutputBufferSize 0
-?spawn     Alias "<<where>>" <<script_mounted>>
-?spawn     <LocationMatch "^<<pattern>><<not_static>><<border>>">
-?spawn         SetHandler fcgid-script
-?spawn         Options +ExecCGI
-?spawn         CGIPassAuth On
-?spawn     </LocationMatch>
-?cgi     ScriptAlias "<<where>>" <<script_mounted>>
-?cgi     <LocationMatch "^<<pattern>><<border>>">
-?cgi         CGIPassAuth On
-?cgi         # Otherwise a client cannot see that an answer has broken off.
-?cgi         SetEnv ap_trust_cgilike_cl yes
-?cgi     </LocationMatch>
-?wsgi     WSGIDaemonProcess <<name>> processes=<<workers>> threads=15 python-home=<<home>> python-path=<<folder>> \
-?wsgi         <<account>>lang=C.UTF-8 locale=C.UTF-8 display-name=%{GROUP}
-?wsgi     WSGIScriptAlias "<<where>>" <<script>> process-group=<<name>> application-group=%{GLOBAL}
-?wsgi     WSGIPassAuthorization On
-?wsgi     # Otherwise a body without a length is a 411.
-?wsgi     WSGIChunkedRequest On
-?script     <Directory <<script_folder>>>
-?script         Require all granted
-?script     </Directory>
-</VirtualHost>
 
-?http # What Apache cannot do: LimitRequestBody does not count for what it passes on; --limit-body of the runner does.
-?fastcgi # What Apache does to a path: /../ is resolved.
-?fastcgi # LimitRequestBody does not count for what it passes on; --limit-body of the runner does.
-?spawn # A body that is too large is a 500.
-!external # What Apache does to a path: // becomes /, MergeSlashes or not, and /../ is resolved.
-"""
+def _http(site: Site, config: Written) -> dict[str, tuple[Snippet, ...]]:
+    runner = f", and the runner with --prefix {site.prefix}" if site.prefix else ""
+    host = config.line("proxy_set_header Host")
+    place = "proxy_pass http://HOST:PORT;    # as it is, without a slash or a path behind the port"
+    location = (config.line("merge_slashes"), config.line("location"), f"    {place}", f"    {host}", "}")
+    return {
+        "paths": (Snippet(f"{TITLE}, in place of the location{runner}", location),),
+        "host": _here(host),
+        "scheme": _here(config.line("proxy_set_header X-Forwarded-Proto")),
+        "headers": _here(*(f'proxy_set_header {header} "";' for header in site.headers)),
+        "authorization": _here("proxy_set_header Authorization $http_authorization;"),
+        "chunked-lost": _here("proxy_request_buffering on;"),
+        "streaming": _here("proxy_buffering off;"),
+        **_for_both(config),
+        "slashes": _here(
+            f"{config.line('merge_slashes')}    # in server",
+            "proxy_pass http://HOST:PORT;    # nothing behind the host, and --prefix for the runner",
+        ),
+    }
 
-_SYSTEMD = """
-# <<command>>
-#
-# Two files, the parts of this one; then: systemctl daemon-reload && systemctl enable --now <<name>>.socket
 
-# /etc/systemd/system/<<name>>.socket
-[Unit]
-Description=Socket of <<app>>
+def _for_both(config: Written) -> dict[str, tuple[Snippet, ...]]:
+    return {
+        "redirect": _here("absolute_redirect off;"),
+        "slashes": _here(f"{config.line('merge_slashes')}    # in server"),
+        "underscores": _here(config.line("underscores_in_headers")),
+    }
 
-[Socket]
-ListenStream=<<stream>>
-?is_unix SocketMode=0660
-?is_unix SocketGroup=<<group>>
 
-[Install]
-WantedBy=sockets.target
+def _here(*lines: str) -> tuple[Snippet, ...]:
+    return (Snippet(TITLE, lines),)
 
-# /etc/systemd/system/<<name>>.service
-[Unit]
-Description=<<app>>
-Requires=<<name>>.socket
-After=network.target <<name>>.socket
 
-[Service]
-ExecStart=<<exec>>
-ExecReload=kill -HUP $MAINPID
-WorkingDirectory=<<folder>>
-User=<<user>>
-Group=<<group>>
-Restart=always
-RestartSec=1
-# A command that cannot work ends with 2, and so would each that follows it.
-RestartPreventExitStatus=2
-# Running requests have <<graceful>> seconds to end, then the rest is killed.
-KillMode=mixed
-TimeoutStopSec=<<stop>>
-NoNewPrivileges=yes
-PrivateTmp=yes
-ProtectSystem=full
-ProtectKernelTunables=yes
-ProtectControlGroups=yes
-RestrictSUIDSGID=yes
-
-[Install]
-WantedBy=multi-user.target
-"""
-
-#: by the names of :data:`flask_embed.config.SERVERS`
-TEMPLATES = {"nginx": _NGINX, "lighttpd": _LIGHTTPD, "apache": _APACHE, "systemd": _SYSTEMD}
+def _key(header: str) -> str:
+    return f"HTTP_{header.upper().replace('-', '_')}"
