@@ -135,9 +135,7 @@ def doctor(ctx: click.Context, url: str, as_json: bool, timeout: float, needs: t
     import json
     import shutil
 
-    from flask_embed.doctor import examine
-    from flask_embed.doctor.checks import NEEDS
-    from flask_embed.doctor.questions import UnreachableError
+    from flask_embed.doctor import NEEDS, UnreachableError, examine
 
     try:
         for need in needs:

@@ -86,6 +86,8 @@ def snippets(server: str, site: Site) -> Mapping[str, tuple[Snippet, ...]]:
         the address that clients know.
     ``headers``, ``underscores``
         the headers of *site* that the app must not get from clients, and headers whose names hold underscores.
+    ``proxy``
+        the header Proxy, which would be the variable HTTP_PROXY (CVE-2016-5385).
     ``authorization``, ``chunked-lost``, ``chunked-refused``, ``streaming``
         what else is lost or held back.
 

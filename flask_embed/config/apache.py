@@ -191,6 +191,7 @@ def snippets(site: Site, written: Callable[[str], Written]) -> Mapping[str, tupl
         "host": () if site.gateway else _here(config.line("ProxyPreserveHost")),
         "scheme": _here(https if site.gateway else proto),
         "headers": _here(*(f"RequestHeader unset {header} early" for header in site.headers)),
+        "proxy": _here(config.line("RequestHeader unset Proxy")),
         "authorization": (
             *_here(*written("fastcgi").block("<LocationMatch")),
             Snippet(f"or {TITLE} with mod_wsgi", (mod_wsgi.line("WSGIPassAuthorization"),)),
