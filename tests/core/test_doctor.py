@@ -208,6 +208,33 @@ def test_what_was_measured_of_right_fronts_is_no_fault(row: str) -> None:
     assert {name: verdict.text for name, verdict in verdicts.items() if verdict.level == "fault"} == {}
 
 
+def test_the_codes_for_scripts_stay() -> None:
+    codes = {name: configuration.row for name, configuration in CONFIGURATIONS.items()}
+
+    assert codes == {
+        "lighttpd-prefix-without-border": "a",
+        "lighttpd-root-without-fix": "b1",
+        "lighttpd-rewrite-to-fcgi": "b3",
+        "nginx-path-info-by-regex": "c",
+        "nginx-split-without-border": "e",
+        "nginx-location-without-slash": "f3",
+        "nginx-params-alone": "g",
+        "apache-proxy-fcgi-alone": "h1",
+    }
+
+
+def test_a_prefix_that_the_front_has_no_form_for_gets_no_lines_for_paths() -> None:
+    found = changed("path", url="http://site.example:8080/a$b", SCRIPT_NAME="", PATH_INFO="/other")
+    for answer in found.answers.values():
+        if answer.report is not None:
+            answer.report["environ"]["SERVER_SOFTWARE"] = "Apache/2.4.71"
+    verdicts = judge(found)
+
+    (change,) = verdicts["prefix"].changes
+    assert change.where == "Apache, in place of this prefix"
+    assert change.lines[0].startswith("another one: the prefix '/a$b' holds '$'")
+
+
 @pytest.mark.parametrize("by", ["flup", "wire"])
 @pytest.mark.parametrize("row", AT_THE_ROOT)
 def test_fronts_at_the_root_are_distinguished(row: str, by: str) -> None:
