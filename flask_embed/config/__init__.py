@@ -49,7 +49,7 @@ __all__ = [
 #: the web servers, by the names under which users ask for them
 FRONTS: Mapping[str, Front] = {"nginx": nginx, "lighttpd": lighttpd, "apache": apache}
 _SERVERS: Mapping[str, Server] = {**FRONTS, "systemd": systemd}
-#: what configuration is written for
+#: the names for which there is configuration
 SERVERS = tuple(_SERVERS)
 
 
@@ -111,6 +111,6 @@ def snippets(server: str, site: Site) -> Mapping[str, tuple[Snippet, ...]]:
 def _checked(server: str, deployment: Deployment) -> Server:
     chosen = _SERVERS.get(server)
     if chosen is None:
-        raise UsageError(f"there is no configuration for {server!r}; there is for {', '.join(SERVERS)}")
+        raise UsageError(f"unknown server {server!r}: write one of {', '.join(SERVERS)}")
     check(server, chosen, deployment)
     return chosen

@@ -30,23 +30,23 @@ TEMPLATE: str = r"""
 #
 # /etc/apache2/sites-available/<<name>>.conf; then:
 # a2enmod <<modules>> && a2ensite <<name>> && apachectl configtest && apachectl graceful
-# For a server that is there already take what stands within <VirtualHost>.
+# For an existing site take the lines within <VirtualHost>.
 ?script #
 ?wsgi # <<script_path>> holds these lines:
-?starts # <<script_path>> holds these lines, and may be executed (chmod 755):
+?starts # <<script_path>> holds these lines and is executable (chmod 755):
 ?script <<script_lines>>
 
 ?listen Listen <<listen>>
 <VirtualHost <<place>>>
 ?server_name     ServerName <<server_name>>
 !spawn     LimitRequestBody <<max_body>>
-?spawn     # Its own limit would have the app see an empty body; FcgidMaxRequestLen below refuses what is larger.
+?spawn     # With this limit the app would get an empty body; FcgidMaxRequestLen below refuses larger ones.
 ?spawn     LimitRequestBody 0
     MergeSlashes Off
-    # Otherwise %2F in a path is a 404. (NoDecode would judge /admin%2Fx by the rules of another path than the app's.)
+    # Otherwise %2F in a path is answered 404. (With NoDecode the rules here would match another path than the app's.)
     AllowEncodedSlashes On
 
-    # What a client may not tell the app:
+    # Headers that a client must not set:
     RequestHeader unset Proxy early
     RequestHeader unset Forwarded early
     RequestHeader unset X-Forwarded-For early
@@ -87,25 +87,25 @@ TEMPLATE: str = r"""
 ?cgi     ScriptAlias "<<where>>" <<script_mounted>>
 ?cgi     <LocationMatch "^<<pattern>><<border>>">
 ?cgi         CGIPassAuth On
-?cgi         # Otherwise a client cannot see that an answer has broken off.
+?cgi         # Otherwise a client cannot detect that a response was cut off.
 ?cgi         SetEnv ap_trust_cgilike_cl yes
 ?cgi     </LocationMatch>
 ?wsgi     WSGIDaemonProcess <<name>> processes=<<workers>> threads=15 python-home=<<home>> python-path=<<folder>> \
 ?wsgi         <<account>>lang=C.UTF-8 locale=C.UTF-8 display-name=%{GROUP}
 ?wsgi     WSGIScriptAlias "<<where>>" <<script>> process-group=<<name>> application-group=%{GLOBAL}
 ?wsgi     WSGIPassAuthorization On
-?wsgi     # Otherwise a body without a length is a 411.
+?wsgi     # Otherwise a body without a length is answered 411.
 ?wsgi     WSGIChunkedRequest On
 ?script     <Directory <<script_folder>>>
 ?script         Require all granted
 ?script     </Directory>
 </VirtualHost>
 
-?http # What Apache cannot do: LimitRequestBody does not count for what it passes on; --limit-body of the runner does.
-?fastcgi # What Apache does to a path: /../ is resolved.
-?fastcgi # LimitRequestBody does not count for what it passes on; --limit-body of the runner does.
-?spawn # A body that is too large is a 500.
-!external # What Apache does to a path: // becomes /, MergeSlashes or not, and /../ is resolved.
+?http # LimitRequestBody does not apply to proxied requests; --limit-body of the runner does.
+?fastcgi # Apache resolves /../ in a path.
+?fastcgi # LimitRequestBody does not apply to proxied requests; --limit-body of the runner does.
+?spawn # A body that is too large is answered 500.
+!external # Apache makes / of // in a path, with MergeSlashes Off as well, and resolves /../.
 """
 
 _MODULES = {
@@ -123,21 +123,21 @@ def modules(deployment: Deployment) -> tuple[str, ...]:
 
 
 def quoted(text: str) -> str:
-    """In double quotes: what would have to be escaped is among :data:`UNSAFE`."""
+    """The value in double quotes; characters that would have to be escaped are in :data:`UNSAFE`."""
     return f'"{text}"'
 
 
 def check(deployment: Deployment) -> None:
-    """Raise PrefixError or UsageError for the characters at which Apache reads something else."""
+    """Raise PrefixError or UsageError for characters with a meaning of their own: ``$``, and ``#`` in a socket."""
     prefix = prefix_of(deployment)
     if "$" in prefix:
-        raise PrefixError(f"the prefix {prefix!r} holds '$', a variable for apache; leave it out")
+        raise PrefixError(f"the prefix {prefix!r} holds '$', which begins a variable in apache; leave it out")
     if deployment.socket is not None and "#" in deployment.socket:
-        raise UsageError(f"--socket {deployment.socket!r} holds '#', at which Apache would cut it")
+        raise UsageError(f"--socket {deployment.socket!r} holds '#', at which Apache would cut it; use another name")
 
 
 def values(deployment: Deployment) -> dict[str, str]:
-    """Where it listens, the runner, and the processes that it starts."""
+    """The address that it listens at, the runner, and the processes that it starts."""
     listen = deployment.listen or "*:80"
     port = listen.rpartition(":")[2]
     place = listen if ":" in listen else f"*:{listen}"
@@ -170,7 +170,7 @@ def values(deployment: Deployment) -> dict[str, str]:
 
 
 def _also_encoded(match: re.Match[str]) -> str:
-    """A pattern for a letter as it is and as clients encode it: with nocanon Apache compares both paths."""
+    """A pattern for a letter as it is and percent-encoded: with nocanon Apache compares it with both paths."""
     encoded = "".join(f"%(?i:{byte:02X})" for byte in match[0].encode())
     return f"(?:{match[0]}|{encoded})"
 

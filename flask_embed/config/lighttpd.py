@@ -27,7 +27,7 @@ TEMPLATE: str = """
 #
 # /etc/lighttpd/conf-enabled/50-<<name>>.conf; then: lighttpd -tt -f /etc/lighttpd/lighttpd.conf
 ?script #
-?script # <<script_path>> holds these lines, and may be executed (chmod 755):
+?script # <<script_path>> holds these lines and is executable (chmod 755):
 ?script <<script_lines>>
 
 server.modules += ( <<modules>> )
@@ -39,12 +39,12 @@ server.modules += ( <<modules>> )
 ?static }
 ?static else $HTTP["url"] =~ "^<<pattern>><<border>>" {
 !static $HTTP["url"] =~ "^<<pattern>><<border>>" {
-    server.max-request-size = <<max_body_kib>>  # KiB; 0 is any
+    server.max-request-size = <<max_body_kib>>  # KiB; 0 is no limit
 
-    # Answers are sent on as they come. Uploads wait here until they are whole: slow clients keep no worker busy.
+    # Responses are streamed. Uploads are buffered here, so that slow clients keep no worker busy.
     server.stream-response-body = 1
 
-    # What a client may not tell the app:
+    # Headers that a client must not set:
 ?http     setenv.set-request-header = (
 ?http         "X-Forwarded-For" => "", "X-Forwarded-Proto" => "", "X-Forwarded-Host" => "",
 ?http         "X-Forwarded-Port" => "", "X-Forwarded-Prefix" => "", "Forwarded" => "", "Proxy" => ""
@@ -68,9 +68,9 @@ server.modules += ( <<modules>> )
 ?server_name }
 ?listen }
 
-# What lighttpd does to a path: // becomes / and /../ is resolved.
-?http # (Not with "url-normalize" => "disable" in server.http-parseopts, which counts for the whole server.)
-!http # A body without a length (chunked) has one when it is whole; with server.stream-request-body it is a 411.
+# lighttpd makes / of // in a path, and resolves /../.
+?http # (Not with "url-normalize" => "disable" in server.http-parseopts, which applies to the whole server.)
+!http # A chunked body gets a length here when it is whole; with server.stream-request-body it is answered 411.
 """
 
 _MODULES = {
@@ -82,19 +82,19 @@ _MODULES = {
 
 
 def quoted(text: str) -> str:
-    """In double quotes: what would have to be escaped is among :data:`UNSAFE`."""
+    """The value in double quotes; characters that would have to be escaped are in :data:`UNSAFE`."""
     return f'"{text}"'
 
 
 def check(deployment: Deployment) -> None:
-    """Raise PrefixError for a ``$`` in the prefix, which is a variable in any quotes."""
+    """Raise PrefixError for a ``$`` in the prefix, which begins a variable in any quotes."""
     prefix = prefix_of(deployment)
     if "$" in prefix:
-        raise PrefixError(f"the prefix {prefix!r} holds '$', a variable for lighttpd; leave it out")
+        raise PrefixError(f"the prefix {prefix!r} holds '$', which begins a variable in lighttpd; leave it out")
 
 
 def values(deployment: Deployment) -> dict[str, str]:
-    """Its modules, where it listens, and the runners."""
+    """The modules, the address that it listens at, and the runners."""
     modules, listen = _MODULES[deployment.via], (deployment.listen or "").removeprefix("*:")
     if deployment.static is not None and "alias" not in modules:
         modules += ("alias",)

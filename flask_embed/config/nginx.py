@@ -20,16 +20,16 @@ BALANCES: bool = True
 LIMITS_BODIES: bool = True
 UNSAFE: str = "$"
 
-# The patterns have (?s) and \z, since %0A is a character of a path: without them a dot does not match it, and $ matches
-# in front of it, so that a client could move the border between SCRIPT_NAME and PATH_INFO.
+# The patterns have (?s) and \z, since %0A is a character of a path: otherwise a dot would not match it, $ would match
+# in front of it, and a client could move the border between SCRIPT_NAME and PATH_INFO.
 TEMPLATE: str = r"""
 <<commands>>
 #
 # /etc/nginx/conf.d/<<name>>.conf; then: nginx -t && nginx -s reload
-# For a server that is there already take what stands within server { }, and the upstream.
+# For an existing server take the lines within server { }, and the upstream.
 
 upstream <<name>> {
-?balanced     # One that fails twice within ten seconds is not asked for the next ten.
+?balanced     # A runner that fails twice within ten seconds gets no requests for the next ten.
     <<backends>>
     keepalive 16;
 }
@@ -68,7 +68,7 @@ server {
 ?fastcgi         fastcgi_param REMOTE_ADDR $remote_addr;
 ?fastcgi         fastcgi_param REMOTE_PORT $remote_port;
 ?fastcgi         fastcgi_param REMOTE_USER $remote_user if_not_empty;
-?fastcgi         # What a client may not tell the app:
+?fastcgi         # Headers that a client must not set:
 ?fastcgi         fastcgi_param HTTP_PROXY "" if_not_empty;
 ?fastcgi         fastcgi_param HTTP_FORWARDED "" if_not_empty;
 ?fastcgi         fastcgi_param HTTP_X_FORWARDED_FOR "" if_not_empty;
@@ -79,35 +79,34 @@ server {
 ?fastcgi
 ?fastcgi         fastcgi_pass <<name>>;
 ?fastcgi         fastcgi_keep_conn on;
-?http         proxy_pass http://<<name>>;  # without a path, so that the whole one is sent
+?http         proxy_pass http://<<name>>;  # no path here, so that the whole one is sent
 ?http         proxy_http_version 1.1;
 ?http         proxy_set_header Connection "";
 ?http         proxy_set_header Host $http_host;  # with its port
 ?http         proxy_set_header X-Forwarded-For $remote_addr;
 ?http         proxy_set_header X-Forwarded-Proto $scheme;
-?http         # What a client may not tell the app:
+?http         # Headers that a client must not set:
 ?http         proxy_set_header X-Forwarded-Host "";
 ?http         proxy_set_header X-Forwarded-Port "";
 ?http         proxy_set_header X-Forwarded-Prefix "";
 ?http         proxy_set_header Forwarded "";
 ?http         proxy_set_header Proxy "";
 
-        # Uploads wait here until they are whole, so that slow clients keep no worker busy; with
-        # <<directive>>_request_buffering off they go on as they come. Answers wait for slow clients, too;
-        # those with the header X-Accel-Buffering: no go on as they come.
+        # Uploads are buffered here, so that slow clients keep no worker busy; <<directive>>_request_buffering off
+        # streams them. Responses are buffered too; those with the header X-Accel-Buffering: no are streamed.
         <<directive>>_buffer_size 16k;
         <<directive>>_buffers 8 16k;
 ?balanced
-?balanced         # Another one is asked again, unless it is for what may have an effect: a POST that was sent.
+?balanced         # The next runner gets the request, unless it may have had an effect: a POST that was sent.
 ?balanced         <<directive>>_next_upstream error timeout;
 ?balanced         <<directive>>_next_upstream_tries 3;
 ?balanced         <<directive>>_connect_timeout 3s;
-?balanced         <<directive>>_read_timeout 60s;  # without a sign of an answer
+?balanced         <<directive>>_read_timeout 60s;  # between two reads of an answer
     }
 }
 
-# What nginx does not pass on: a header line of more than 8 KB (400; large_client_header_buffers).
-?fastcgi # A path with /../ in it is resolved first.
+# nginx answers 400 to a header line of more than 8 KB (large_client_header_buffers).
+?fastcgi # It resolves /../ in a path.
 """
 
 
@@ -118,7 +117,7 @@ def quoted(text: str) -> str:
 
 
 def check(deployment: Deployment) -> None:
-    """Nothing but what all servers refuse: a ``$`` in a prefix is none of a variable within a regular expression."""
+    """Accept what all servers accept: a ``$`` of a prefix is escaped, since it stands in regular expressions."""
 
 
 def values(deployment: Deployment) -> dict[str, str]:

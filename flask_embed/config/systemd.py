@@ -1,4 +1,4 @@
-"""The units of systemd: it listens, starts a runner when the first request comes, and starts it anew when it ends."""
+"""The units of systemd: a socket that it listens at, and the runner that it starts for it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNSAFE: str = ""
 TEMPLATE: str = """
 <<commands>>
 #
-# Two files, the parts of this one; then: systemctl daemon-reload && systemctl enable --now <<name>>.socket
+# Two files; then: systemctl daemon-reload && systemctl enable --now <<name>>.socket
 
 # /etc/systemd/system/<<name>>.socket
 [Unit]
@@ -51,9 +51,9 @@ User=<<user>>
 Group=<<group>>
 Restart=always
 RestartSec=1
-# A command that cannot work ends with 2, and so would each that follows it.
+# Status 2 is a mistake in the command: starting it again would not help.
 RestartPreventExitStatus=2
-# Running requests have <<graceful>> seconds to end, then the rest is killed.
+# Running requests have <<graceful>> seconds to end; then the processes are killed.
 KillMode=mixed
 TimeoutStopSec=<<stop>>
 NoNewPrivileges=yes
@@ -69,13 +69,13 @@ WantedBy=multi-user.target
 
 
 def quoted(text: str) -> str:
-    """As it is where every character means itself, else in double quotes and escaped."""
+    """The value as it is if each character stands for itself, else escaped and in double quotes."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return escaped if re.fullmatch(r"[\w@%+=:,./$-]+", text) else f'"{escaped}"'
 
 
 def check(deployment: Deployment) -> None:
-    """Raise UsageError for values of web servers, and for paths at whose end systemd reads something else."""
+    """Raise UsageError for values of web servers, and for paths that end with a backslash or a space."""
     for option, value in (
         ("--server-name", deployment.server_name),
         ("--listen", deployment.listen),
@@ -85,11 +85,11 @@ def check(deployment: Deployment) -> None:
             raise UsageError(f"{option} {value} is for a web server; leave it out for systemd")
     for option, path in (("--socket", deployment.socket), ("--chdir", folder_of(deployment))):
         if path is not None and path.endswith(("\\", " ")):
-            raise UsageError(f"{option} {path!r} ends with {path[-1]!r}, which systemd would take for none of it")
+            raise UsageError(f"{option} {path!r} ends with {path[-1]!r}, which systemd would drop; use another name")
 
 
 def values(deployment: Deployment) -> dict[str, str]:
-    """The command, the socket and the times."""
+    """The socket, the folder and the times."""
     return {
         "folder": folder_of(deployment).replace("%", "%%"),
         "stream": (deployment.socket or deployment.tcp[0]).replace("%", "%%"),

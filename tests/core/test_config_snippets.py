@@ -106,7 +106,7 @@ def test_a_line_break_in_a_path_moves_no_border_of_nginx(gateway: bool) -> None:
         assert split.match("/shop\n") is None
         assert split.match("/shop/a\nb") is not None
     if gateway:
-        found = split.match("/shop/a\nb")
+        found = re.match(patterns[1].replace(r"\z", r"\Z"), "/shop/a\nb")
         assert found is not None
         assert found.groups() == ("/shop", "/a\nb")
 
@@ -126,7 +126,7 @@ def test_the_readme_shows_lines_that_config_writes() -> None:
 
 def test_a_prefix_that_a_front_has_no_form_for_is_refused() -> None:
     for front in ("lighttpd", "apache"):
-        with pytest.raises(PrefixError, match="a variable"):
+        with pytest.raises(PrefixError, match="begins a variable"):
             snippets(front, Site("/a$b", gateway=True))
     assert snippets("nginx", Site("/a$b", gateway=True))["paths"]
 
