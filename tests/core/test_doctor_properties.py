@@ -15,7 +15,7 @@ from flask_embed.doctor.address import Address
 from flask_embed.doctor.client import STALE, Answer, UnreachableError
 from flask_embed.doctor.questions import Seen, questions_for
 from flask_embed.errors import UsageError
-from flask_embed.probe import AUTHORIZATION, OUTSIDE, TOLD
+from flask_embed.probe import AUTHORIZATION, OUTSIDE, REPORTED
 from tests.core.hostile import Hostile, check_asked, check_judged, is_harmless
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXTS, inner, max_size=2),
     max_leaves=4,
 )
-ENVIRONS = st.dictionaries(st.sampled_from([*TOLD, "HTTP_AUTHORIZATION", "odd"]), TEXTS, max_size=5)
+ENVIRONS = st.dictionaries(st.sampled_from([*REPORTED, "HTTP_AUTHORIZATION", "odd"]), TEXTS, max_size=5)
 #: the report of the probe, or of a server that imitates it
 REPORTS = st.fixed_dictionaries(
     {"flask_embed_probe": st.just(1), "word": st.just("<word>")},
