@@ -1,4 +1,4 @@
-"""The app ``flask_embed.probe:app``, which ``flask-embed doctor`` asks through the web server in front what it gets.
+"""The app ``flask_embed.probe:app``: it reports to ``flask-embed doctor`` how requests arrive through the front.
 
 It is served for a while in place of the real app, by the same runner with the same options, and shares a token with
 the doctor: 16 characters or more in the environment variable FLASK_EMBED_PROBE_TOKEN of both::
@@ -8,9 +8,9 @@ the doctor: 16 characters or more in the environment variable FLASK_EMBED_PROBE_
     flask-embed doctor https://example.com/shop
 
 A request without that token in its header ``X-Flask-Embed-Probe`` gets a plain 404. One that has it gets JSON: those
-keys of its own environ that :data:`TOLD` names, how many bytes of a body came, and whether the runner would have
-refused it. Nothing else is told: no other header, which could be a secret between front and app, no path of a file, no
-variable of the process.
+keys of its own environ that :data:`REPORTED` names, the size and digest of its body, and the reason for which the
+runner would refuse it. Nothing else is reported: no other header, which could be a secret between front and app, no
+path of a file, no variable of the process.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Probe", "app", "checked_token"]
 
-#: what ``module:app`` names; made when it is asked for, so that the doctor can import this module without a token
+#: made on the first access, so that the doctor can import this module without a token
 app: Probe
 
 VARIABLE = "FLASK_EMBED_PROBE_TOKEN"
 TOKEN_HEADER = "X-Flask-Embed-Probe"  # noqa: S105 - the name of a header
 #: ``stream ID``, ``unbuffered ID`` or ``release ID``
 ACTION_HEADER = "X-Flask-Embed-Probe-Do"
-#: a word that comes back in the answer: one from a cache has another
+#: a word that the answer repeats: an answer from a cache has another one
 WORD_HEADER = "X-Flask-Embed-Probe-Word"
-#: the credentials that the doctor sends; others are told as "another", since a front may have put them in
+#: the credentials that the doctor sends; others are reported as "another", since a front may have set them
 AUTHORIZATION = "Bearer flask-embed-doctor"
 
-#: what a runner refuses with a 404: it is no fault of the environ, but none of the app's paths
+#: the reason of a runner's 404: the environ is well-formed, its path belongs to no app
 OUTSIDE = "PATH_INFO is not below --prefix"
 
-#: the keys of an environ that are told
-TOLD = (
+#: the keys of an environ that are reported
+REPORTED = (
     "REQUEST_METHOD",
     "SCRIPT_NAME",
     "PATH_INFO",
@@ -81,8 +81,8 @@ TOLD = (
     "wsgi.url_scheme",
 )
 
-#: seconds that a stream waits for its release
-PATIENCE = 5.0
+#: the seconds that a stream waits for its release
+RELEASE_TIMEOUT = 5.0
 _STREAMS = 8
 _LONGEST = 2000
 _BODY = 4 * 1024 * 1024
@@ -98,25 +98,25 @@ def __getattr__(name: str) -> Any:
 
 
 def checked_token(token: str | None) -> str:
-    """*token*, if it is one: 16 to 200 printable ASCII characters without a space.
+    """*token*, checked: 16 to 200 printable ASCII characters without a space.
 
-    :exc:`~flask_embed.errors.UsageError` if not; it does not show the token.
+    Another one raises :exc:`~flask_embed.errors.UsageError`, whose text does not show the token.
     """
     hint = """python3 -c "import secrets; print(secrets.token_urlsafe())" makes one"""
     if not token:
         raise UsageError(f"{VARIABLE} is not set: probe and doctor need the same token in it; {hint}")
     if _TOKEN.fullmatch(token) is None:
-        what = f"has {len(token)} characters" if len(token) < 16 or len(token) > 200 else "has others than ! to ~"
-        raise UsageError(f"the token in {VARIABLE} {what}; 16 to 200 printable ones of ASCII are one; {hint}")
+        what = f"has {len(token)} characters" if len(token) < 16 or len(token) > 200 else "holds others than ! to ~"
+        raise UsageError(f"the token in {VARIABLE} {what}: write 16 to 200 printable characters of ASCII; {hint}")
     return token
 
 
 class Probe:
-    """Tell whoever has *token* what came of a request; be a plain 404 to everybody else.
+    """A WSGI app that answers clients with *token* by a report on their request, and all others by a plain 404.
 
-    ``stream ID`` in the header ``X-Flask-Embed-Probe-Do`` is answered in two pieces: the second one is made when
-    another request says ``release ID``, or after :data:`PATIENCE` seconds. ``unbuffered ID`` is the same with the
-    header that asks nginx to send pieces on as they come. A release counts within its process; elsewhere the stream
+    ``stream ID`` in the header ``X-Flask-Embed-Probe-Do`` is answered by a stream of two lines: it yields the second
+    one when another request has ``release ID`` there, or after :data:`RELEASE_TIMEOUT` seconds. ``unbuffered ID`` does
+    the same, with the header that asks nginx to stream. A release works within its process; in another one the stream
     ends by itself.
     """
 
@@ -126,7 +126,7 @@ class Probe:
         self._lock = threading.Lock()
 
     def flask_embed_gate(self, app: WSGIApplication) -> WSGIApplication:
-        """What a runner puts in the place of its strict gate: nothing is refused, but the answer says what would be.
+        """The gate of a runner that serves the probe: it refuses nothing, the report has what it would refuse.
 
         *app* is the probe with the prefixes of the runner around it.
         """
@@ -144,7 +144,7 @@ class Probe:
             return not_found(environ, start_response)
         action = _ACTION.fullmatch(environ.get(_key(ACTION_HEADER), ""))
         if action is None:
-            return _answer(_told(environ), environ, start_response)
+            return _answer(_report(environ), environ, start_response)
         verb, name = action.groups()
         if verb == "release":
             event = self._streams.get(name)
@@ -156,7 +156,9 @@ class Probe:
             if not is_full:
                 self._streams[name] = threading.Event()
         if is_full:
-            start_response("503 Service Unavailable", [("Content-Length", "0"), ("Retry-After", str(int(PATIENCE)))])
+            start_response(
+                "503 Service Unavailable", [("Content-Length", "0"), ("Retry-After", str(int(RELEASE_TIMEOUT)))]
+            )
             return []
         start_response(
             "200 OK",
@@ -170,19 +172,19 @@ class Probe:
 
 
 class _Stream:
-    """Two pieces, and a wait between them that the other request ends."""
+    """Two lines, and a wait between them that the other request ends."""
 
     def __init__(self, streams: dict[str, threading.Event], name: str) -> None:
         self._streams = streams
         self._name = name
-        self._pieces = self._made()
+        self._lines = self._generate()
 
-    def _made(self) -> Iterator[bytes]:
+    def _generate(self) -> Iterator[bytes]:
         yield b"first\n"
-        yield b"released\n" if self._streams[self._name].wait(PATIENCE) else b"not released\n"
+        yield b"released\n" if self._streams[self._name].wait(RELEASE_TIMEOUT) else b"not released\n"
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._pieces
+        return self._lines
 
     def close(self) -> None:
         self._streams.pop(self._name, None)
@@ -193,7 +195,7 @@ def _key(header: str) -> str:
 
 
 def _outside(app: WSGIApplication, path: str) -> str | None:
-    """Which prefix of the runner a path is not below, in words; None if there is none."""
+    """:data:`OUTSIDE` if a path is not below a prefix of the runner, else None."""
     while isinstance(app, PrefixMiddleware):
         if app.mode == "verbatim" and below(path, app.prefix) is None:
             return OUTSIDE
@@ -201,39 +203,39 @@ def _outside(app: WSGIApplication, path: str) -> str | None:
     return None
 
 
-def _told(environ: WSGIEnvironment) -> dict[str, Any]:
-    told: dict[str, Any] = {key: environ[key][:_LONGEST] for key in TOLD if isinstance(environ.get(key), str)}
+def _report(environ: WSGIEnvironment) -> dict[str, Any]:
+    reported: dict[str, Any] = {key: environ[key][:_LONGEST] for key in REPORTED if isinstance(environ.get(key), str)}
     if "HTTP_AUTHORIZATION" in environ:
-        told["HTTP_AUTHORIZATION"] = AUTHORIZATION if environ["HTTP_AUTHORIZATION"] == AUTHORIZATION else "another"
+        reported["HTTP_AUTHORIZATION"] = AUTHORIZATION if environ["HTTP_AUTHORIZATION"] == AUTHORIZATION else "another"
     body = _body(environ)
     return {
-        "environ": told,
+        "environ": reported,
         "body": {"size": len(body), "sha256": hashlib.sha256(body).hexdigest()},
         "input_terminated": bool(environ.get("wsgi.input_terminated")),
-        # None where no runner of this project is: nothing is known then of what would be refused
+        # None behind another server, which has no such gate
         "refused": environ.get(_GATE),
     }
 
 
 def _body(environ: WSGIEnvironment) -> bytes:
-    """The body as far as PEP 3333 lets an app know where it ends, up to 4 MiB."""
+    """The body up to its end as PEP 3333 defines it, and up to 4 MiB."""
     length = environ.get("CONTENT_LENGTH", "")
     left = _BODY
     if not environ.get("wsgi.input_terminated"):
         left = min(int(length), _BODY) if CONTENT_LENGTH.fullmatch(length) else 0
-    parts = []
+    blocks = []
     while left > 0:
-        part = environ["wsgi.input"].read(min(left, 65536))
-        if not part:
+        block = environ["wsgi.input"].read(min(left, 65536))
+        if not block:
             break
-        parts.append(part)
-        left -= len(part)
-    return b"".join(parts)
+        blocks.append(block)
+        left -= len(block)
+    return b"".join(blocks)
 
 
-def _answer(told: dict[str, Any], environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+def _answer(report: dict[str, Any], environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     word = environ.get(_key(WORD_HEADER), "")[:64]
-    body = json.dumps({"flask_embed_probe": 1, "word": word, **told}).encode("ascii")
+    body = json.dumps({"flask_embed_probe": 1, "word": word, **report}).encode("ascii")
     headers = [
         ("Content-Type", "application/json"),
         ("Cache-Control", "no-store"),

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flask_embed.doctor import examine
-from flask_embed.doctor.checks import NEEDS
-from flask_embed.doctor.questions import UnreachableError
+from flask_embed.doctor import NEEDS, UnreachableError, examine
 from flask_embed.errors import UsageError
 
 if TYPE_CHECKING:

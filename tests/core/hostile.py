@@ -1,4 +1,4 @@
-"""The doctor, connected with somebody who answers what was made up."""
+"""The doctor, connected with a server whose answers are made up."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from flask_embed.doctor import Diagnosis
-from flask_embed.doctor.checks import CHECKS, CONFIGURATIONS, judge, recognized
-from flask_embed.doctor.questions import Address, Answer, Client, Request, Seen, UnreachableError, requests_for
-from flask_embed.doctor.questions import _unreachable as unreachable
+from flask_embed.doctor.address import Address
+from flask_embed.doctor.checks import CHECKS, judge
+from flask_embed.doctor.client import Answer, Client, Question, UnreachableError
+from flask_embed.doctor.known import CONFIGURATIONS, recognized
+from flask_embed.doctor.questions import Seen, questions_for, unreachable
 from tests.security.checks import check, equal, one_of
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ __all__ = ["Hostile", "check_asked", "check_judged", "is_harmless"]
 
 
 class Hostile(Client):
-    """The doctor, to whom over a real connection comes one of *sent* after the other, from the first on again.
+    """The doctor's client, which gets the elements of *sent* in turn, over a real connection.
 
     In these ``<word>`` stands for the word that the doctor has sent.
     """
@@ -36,7 +38,7 @@ class Hostile(Client):
         self.others.append(theirs)
         return ours
 
-    def open(self, request: Request, until: float, word: str = "") -> Any:
+    def open(self, request: Question, until: float, word: str = "") -> Any:
         connection, reader = super().open(request, until, word)
         theirs = self.others[-1]
         theirs.sendall(self.sent[self.count % len(self.sent)].replace(b"<word>", word.encode()))
@@ -50,12 +52,12 @@ class Hostile(Client):
 
 
 def is_harmless(text: str) -> bool:
-    """Whether a terminal writes all of it, on one line, and does nothing else."""
+    """True if a terminal writes all of it, on one line, and does nothing else."""
     return not re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", text)
 
 
 def check_judged(seen: Seen) -> None:
-    """AssertionError unless there is a judgement that can be printed, for people and for scripts."""
+    """AssertionError unless the verdicts can be printed, for people and for scripts."""
     diagnosis = Diagnosis(seen, judge(seen))
     equal(list(diagnosis.verdicts), list(CHECKS))
     one_of(recognized(seen), (None, *CONFIGURATIONS))
@@ -67,21 +69,27 @@ def check_judged(seen: Seen) -> None:
 
 
 def check_asked(address: Address, sent: Sequence[bytes]) -> None:
-    """Ask all that the doctor asks of somebody who sends this; AssertionError unless it is judged, or told."""
+    """Send every question to a server that answers with *sent*; AssertionError unless that is judged, or refused."""
     client = Hostile(address, sent)
     found: dict[str, Answer] = {}
     try:
-        for request in requests_for(address):
+        for request in questions_for(address):
             answer = client.ask(request)
             check(is_harmless(answer.problem), f"the problem is {answer.problem!r}")
             is_below = request.rest is not None
             found[request.name] = Answer(
-                answer.target, request.rest or "", is_below, answer.status, answer.headers, answer.told, answer.problem
+                answer.target,
+                request.rest or "",
+                is_below,
+                answer.status,
+                answer.headers,
+                answer.report,
+                answer.problem,
             )
         streams = {verb: client.stream(verb) for verb in ("stream", "unbuffered")}
     finally:
         client.close()
-    if any(found[name].told for name in ("path", "slash", "bare") if name in found):
+    if any(found[name].report for name in ("path", "slash", "bare") if name in found):
         check_judged(Seen(address, found, streams))
         return
     error = unreachable(address, found["path"])

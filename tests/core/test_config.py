@@ -1,4 +1,4 @@
-"""``flask-embed config``: the texts, and what is refused. That the servers take them, tests/servers/ has."""
+"""``flask-embed config``: the texts, and the values that are refused. tests/servers/ starts the servers with them."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ CHOICES: list[tuple[str, dict[str, Any]]] = [
 def test_the_first_comments_are_the_commands(server: str, values: dict[str, Any]) -> None:
     made = deployment(**values)
     text = render(server, made)
-    told = [shlex.split(line) for line in first_comments(text)]
+    shown = [shlex.split(line) for line in first_comments(text)]
     if made.via == "wsgi":
         assert commands(server, made) == []
     else:
-        assert told == commands(server, made)
+        assert shown == commands(server, made)
     assert text.endswith("\n")
     assert not re.search(r"<<|>>\w|[ \t]$|\n\n\n", text, re.MULTILINE)
     assert all(line.startswith("#") or not line.startswith("?") for line in text.splitlines())
@@ -77,7 +77,7 @@ def test_a_runner_takes_the_command(server: str, values: dict[str, Any]) -> None
         assert options.workers == made.workers
 
 
-def test_a_prefix_is_told_to_the_one_who_takes_it_off() -> None:
+def test_a_runner_gets_the_prefix_if_the_server_does_not_take_it_off() -> None:
     assert "--prefix" not in commands("nginx", deployment(prefix="/p"))[0]
     assert commands("nginx", deployment(prefix="p/", via="http"))[0][4:6] == ["--prefix", "/p"]
 
@@ -94,7 +94,7 @@ def test_systemd_waits_longer_than_the_runner() -> None:
     assert int(found[1]) > Options.graceful_timeout
 
 
-def test_other_machines_are_told_whom_to_believe() -> None:
+def test_runners_on_other_machines_trust_the_web_server_alone() -> None:
     remote = {"tcp": ("10.0.0.2:9000",), "web_server": "10.0.0.1,10.0.1.0/24"}
     assert commands("nginx", deployment(**remote))[0][-4:-2] == ["--web-server-addrs", "10.0.0.1,10.0.1.0/24"]
     via_http = commands("nginx", deployment(**remote, via="http"))[0]
@@ -103,7 +103,7 @@ def test_other_machines_are_told_whom_to_believe() -> None:
     assert ipv6[ipv6.index("--forwarded-allow-ips") + 1] == "::1"
 
 
-def test_health_is_watched_where_there_is_another_one() -> None:
+def test_health_is_watched_if_there_are_several_runners() -> None:
     one = render("nginx", deployment(tcp=("127.0.0.1:9000",)))
     two = render("nginx", deployment(tcp=("127.0.0.1:9000", "127.0.0.1:9001")))
     assert "next_upstream" not in one
@@ -149,74 +149,98 @@ def test_systemd_words_are_quoted() -> None:
     assert "\nWorkingDirectory=/srv/100%%\n" in text
 
 
-def test_apache_is_told_its_modules() -> None:
+def test_the_modules_of_apache_are_named() -> None:
     for via in VIAS:
         made = deployment(via=via, **({"script": "/srv/app"} if via in ("spawn", "cgi", "wsgi") else {}))
         assert f"a2enmod {' '.join(modules(made))} &&" in render("apache", made)
 
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
-    ("caddy", {}, "there is no configuration for 'caddy'; there is for nginx, lighttpd, apache, systemd"),
-    ("nginx", {"via": "ftp"}, "--via 'ftp' is none of fastcgi, http, spawn, cgi, wsgi"),
-    ("nginx", {"via": "cgi", "script": "/a"}, "nginx does not reach an app via cgi; it does via fastcgi, http"),
-    ("lighttpd", {"via": "wsgi", "script": "/a"}, "lighttpd does not reach an app via wsgi"),
-    ("systemd", {"via": "spawn", "script": "/a"}, "systemd does not reach an app via spawn"),
-    ("nginx", {"runner": "flup", "via": "http"}, "--runner 'flup' speaks no HTTP"),
-    ("nginx", {"app": "shop"}, "--app 'shop' names no app: write module:attribute or module:factory()"),
-    ("nginx", {"app": "os:system('x')"}, "names no app"),
-    ("nginx", {"app": "a:b\n; evil"}, r"--app 'a:b\n; evil' names no app"),
-    ("nginx", {"socket": "run/a.sock"}, "--socket 'run/a.sock' is no whole path: begin with a slash"),
-    ("nginx", {"socket": "/run/a\n;.sock"}, r"--socket '/run/a\n;.sock' holds '\n', which no line"),
-    ("nginx", {"socket": "/run/$host.sock"}, "--socket '/run/$host.sock' holds '$', which nginx would read as more"),
+    ("caddy", {}, "unknown server 'caddy': write one of nginx, lighttpd, apache, systemd"),
+    ("nginx", {"via": "ftp"}, "--via 'ftp' is unknown: write one of fastcgi, http, spawn, cgi, wsgi"),
+    ("nginx", {"via": "cgi", "script": "/a"}, "nginx does not offer --via cgi: write one of fastcgi, http"),
+    ("lighttpd", {"via": "wsgi", "script": "/a"}, "lighttpd does not offer --via wsgi"),
+    ("systemd", {"via": "spawn", "script": "/a"}, "systemd does not offer --via spawn"),
+    ("nginx", {"runner": "flup", "via": "http"}, "--runner 'flup' is unknown: write gevent or tornado"),
+    ("nginx", {"app": "shop"}, "--app 'shop' is malformed: write module:attribute or module:factory()"),
+    ("nginx", {"app": "os:system('x')"}, "is malformed: write module:attribute"),
+    ("nginx", {"app": "a:b\n; evil"}, r"--app 'a:b\n; evil' is malformed"),
+    ("nginx", {"socket": "run/a.sock"}, "--socket 'run/a.sock' is a relative path: begin with a slash"),
+    (
+        "nginx",
+        {"socket": "/run/a\n;.sock"},
+        r"--socket '/run/a\n;.sock' holds '\n', which a line of a configuration cannot hold",
+    ),
+    (
+        "nginx",
+        {"socket": "/run/$host.sock"},
+        "--socket '/run/$host.sock' holds '$', which has a meaning in configurations of nginx",
+    ),
     ("nginx", {"socket": f"/{'x' * 107}"}, "is longer than the 107 bytes"),
     ("nginx", {"static": "/srv/$a"}, "--static '/srv/$a' holds '$'"),
-    ("lighttpd", {"static": '/srv/"'}, "holds '\"', which lighttpd"),
-    ("lighttpd", {"socket": "/run/a\\b"}, "holds '\\\\', which lighttpd"),
-    ("apache", {"static": "/srv/${a}"}, "holds '$', which apache"),
-    ("apache", {"static": "/srv/*"}, "holds '*', which apache"),
-    ("apache", {"socket": "/run/a|b"}, "holds '|', which apache"),
+    ("lighttpd", {"static": '/srv/"'}, "holds '\"', which has a meaning in configurations of lighttpd"),
+    ("lighttpd", {"socket": "/run/a\\b"}, "holds '\\\\', which has a meaning in configurations of lighttpd"),
+    ("apache", {"static": "/srv/${a}"}, "holds '$', which has a meaning in configurations of apache"),
+    ("apache", {"static": "/srv/*"}, "holds '*', which has a meaning in configurations of apache"),
+    ("apache", {"socket": "/run/a|b"}, "holds '|', which has a meaning in configurations of apache"),
     ("apache", {"socket": "/run/a#b"}, "--socket '/run/a#b' holds '#'"),
     ("apache", {"via": "spawn", "script": "/srv/a b"}, "--script '/srv/a b' holds a space"),
-    ("apache", {"via": "spawn"}, "--via spawn starts the app itself: leave --socket out"),
-    ("apache", {"via": "wsgi", "tcp": ("127.0.0.1:1",)}, "--via wsgi starts the app itself: leave --tcp out"),
+    ("apache", {"via": "spawn"}, "with --via spawn the web server starts the app: leave --socket out"),
+    (
+        "apache",
+        {"via": "wsgi", "tcp": ("127.0.0.1:1",)},
+        "with --via wsgi the web server starts the app: leave --tcp out",
+    ),
     ("apache", {"via": "spawn", "tcp": ()}, "--via spawn needs --script /srv/app/app.fcgi"),
     ("lighttpd", {"via": "cgi", "script": "/a", "workers": 2}, "--workers 2: --via cgi has a process for each request"),
-    ("nginx", {"script": "/a", "socket": SOCKET}, "--script is a file that nginx starts"),
-    ("nginx", {"tcp": ()}, "say where the runner listens: either --socket /run/app.sock, or --tcp 127.0.0.1:9000"),
-    ("nginx", {"socket": SOCKET, "tcp": ("127.0.0.1:1",)}, "say where the runner listens"),
-    ("nginx", {"tcp": ("9000",)}, "--tcp '9000' is no address: write 127.0.0.1:9000"),
-    ("nginx", {"tcp": ("127.0.0.1:70000",)}, "--tcp '127.0.0.1:70000' is no address"),
-    ("nginx", {"tcp": ("127.0.0.1:9000; evil",)}, "--tcp '127.0.0.1:9000; evil' is no address"),
+    (
+        "nginx",
+        {"script": "/a", "socket": SOCKET},
+        "--script is for --via spawn, cgi and wsgi; leave it out for --via fastcgi",
+    ),
+    ("nginx", {"tcp": ()}, "name the address of the runner: either --socket /run/app.sock, or --tcp 127.0.0.1:9000"),
+    ("nginx", {"socket": SOCKET, "tcp": ("127.0.0.1:1",)}, "name the address of the runner"),
+    ("nginx", {"tcp": ("9000",)}, "--tcp '9000' is malformed: write 127.0.0.1:9000"),
+    ("nginx", {"tcp": ("127.0.0.1:70000",)}, "--tcp '127.0.0.1:70000' has a port out of range"),
+    ("nginx", {"tcp": ("127.0.0.1:9000; evil",)}, "--tcp '127.0.0.1:9000; evil' is malformed"),
     ("nginx", {"tcp": ("10.0.0.2:9000",)}, "name the web server's address with --web-server 10.0.0.1"),
-    ("apache", {"tcp": ("127.0.0.1:1", "127.0.0.1:2")}, "several --tcp are for nginx and lighttpd; apache gets one"),
-    ("nginx", {"tcp": ("10.0.0.2:9",), "web_server": "evil"}, "--web-server 'evil' is no address"),
+    ("apache", {"tcp": ("127.0.0.1:1", "127.0.0.1:2")}, "--tcp is given 2 times, but apache takes one runner"),
+    ("nginx", {"tcp": ("10.0.0.2:9",), "web_server": "evil"}, "--web-server 'evil' is malformed"),
     ("nginx", {"web_server": "10.0.0.1"}, "--web-server 10.0.0.1 is for --tcp"),
-    ("nginx", {"server_name": "a;b"}, "--server-name 'a;b' is no domain"),
-    ("nginx", {"server_name": "über.example"}, "--server-name 'über.example' is no domain"),
-    ("nginx", {"server_name": "a\n"}, r"--server-name 'a\n' is no domain"),
-    ("nginx", {"listen": "http"}, "--listen 'http' is no port: write 80, or 127.0.0.1:8080"),
-    ("nginx", {"listen": "0"}, "--listen '0' is no port"),
-    ("nginx", {"listen": "999.0.0.1:80"}, "--listen '999.0.0.1' is no address"),
+    ("nginx", {"server_name": "a;b"}, "--server-name 'a;b' is malformed"),
+    ("nginx", {"server_name": "über.example"}, "--server-name 'über.example' is malformed"),
+    ("nginx", {"server_name": "a\n"}, r"--server-name 'a\n' is malformed"),
+    ("nginx", {"listen": "http"}, "--listen 'http' is malformed: write 80, or 127.0.0.1:8080"),
+    ("nginx", {"listen": "0"}, "--listen '0' has a port out of range"),
+    ("nginx", {"listen": "999.0.0.1:80"}, "--listen '999.0.0.1:80' has a malformed address"),
     ("systemd", {"listen": "80"}, "--listen 80 is for a web server"),
-    ("nginx", {"max_body": "16x"}, "--max-body '16x' is no size: write 64k, 16m, 1g or none"),
-    ("nginx", {"max_body": "0"}, "--max-body '0' is no size"),
-    ("nginx", {"workers": 0}, "--workers 0 is no number of processes"),
-    ("systemd", {"user": "a b"}, "--user 'a b' is no name of an account"),
-    ("nginx", {"group": "x;y"}, "--group 'x;y' is no name of an account"),
+    ("nginx", {"max_body": "16x"}, "--max-body '16x' is malformed: write 64k, 16m, 1g or none"),
+    ("nginx", {"max_body": "0"}, "--max-body '0' is malformed"),
+    ("nginx", {"workers": 0}, "--workers 0 is out of range: write 1 to 1000"),
+    ("systemd", {"user": "a b"}, "--user 'a b' is malformed"),
+    ("nginx", {"group": "x;y"}, "--group 'x;y' is malformed"),
     ("nginx", {"static": "/s", "static_url": "//x"}, "--static-url: the path '//x' starts with '//'"),
-    ("nginx", {"static": "/s", "static_url": "/"}, "--static-url '/' is no path for files: write one like /static"),
+    (
+        "nginx",
+        {"static": "/s", "static_url": "/"},
+        "--static-url '/' cannot be the path of files: write one like /static",
+    ),
     ("nginx", {"prefix": "//x"}, "the prefix '//x' starts with '//'"),
     ("nginx", {"prefix": "/a b"}, "the prefix '/a b' holds white space"),
-    ("nginx", {"prefix": '/a"b'}, "the prefix '/a\"b' holds '\"', which no URL has as it is; leave it out"),
+    (
+        "nginx",
+        {"prefix": '/a"b'},
+        "the prefix '/a\"b' holds '\"', which a URL holds percent-encoded only; leave it out",
+    ),
     ("nginx", {"prefix": "/{a}"}, "the prefix '/{a}' holds '{'"),
     ("nginx", {"prefix": "/a|b"}, "holds '|'"),
-    ("apache", {"prefix": "/a$b"}, "the prefix '/a$b' holds '$', a variable for apache; leave it out"),
-    ("lighttpd", {"prefix": "/a$b"}, "holds '$', a variable for lighttpd"),
+    ("apache", {"prefix": "/a$b"}, "the prefix '/a$b' holds '$', which begins a variable in apache; leave it out"),
+    ("lighttpd", {"prefix": "/a$b"}, "holds '$', which begins a variable in lighttpd"),
 ]
 
 
 @pytest.mark.parametrize(("server", "values", "message"), REFUSED)
-def test_what_is_refused(server: str, values: dict[str, Any], message: str) -> None:
+def test_a_malformed_or_contradictory_value_is_refused(server: str, values: dict[str, Any], message: str) -> None:
     with pytest.raises((UsageError, PrefixError)) as refused:
         render(server, deployment(**values))
     assert message in str(refused.value)
@@ -242,11 +266,11 @@ def test_the_command_prints_the_configuration() -> None:
     )
 
 
-def test_what_is_mistyped_is_one_line() -> None:
+def test_a_mistake_in_the_command_is_one_line() -> None:
     assert run("nginx", "--app", "shop:app", "--tcp", "x") == (
         2,
         "",
-        "flask-embed config: --tcp 'x' is no address: write 127.0.0.1:9000\n",
+        "flask-embed config: --tcp 'x' is malformed: write 127.0.0.1:9000\n",
     )
     assert run("nginx", "--app", "shop:app", "--socket", SOCKET, "--runner", "gevent", "--via", "fastcgi") == (
         2,

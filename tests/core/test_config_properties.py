@@ -1,4 +1,4 @@
-"""Any text as a value of ``flask-embed config``: it is refused in one line, or stays one word of the configuration."""
+"""Any text as a value of ``flask-embed config`` is refused in one line, or stays one word of the configuration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.core.languages import LANGUAGES, Quoted, shape
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: what may be set, with values that are plain
+#: the values of a deployment, in plain words
 PLAIN: dict[str, Any] = {
     "app": "shop:app",
     "prefix": "/p",
@@ -38,7 +38,7 @@ PLAIN: dict[str, Any] = {
     "group": "web",
     "max_body": "16m",
 }
-#: of the ways to a server, the values that it needs
+#: the servers and the values that each way needs
 WAYS: list[tuple[str, dict[str, Any]]] = [
     *((server, {"via": via, "socket": PLAIN["socket"]}) for server in LANGUAGES for via in ("fastcgi", "http")),
     *((server, {"via": "fastcgi", "tcp": ("10.0.0.2:9",), "web_server": "10.0.0.1"}) for server in LANGUAGES),
@@ -84,21 +84,21 @@ VALUES = TEXTS | TEXTS.map(lambda text: f"/{text}") | TEXTS.map(lambda text: f"/
 
 
 def refused(server: str, made: Deployment) -> str | None:
-    """The one line that refuses it, None if nothing is wrong."""
-    told: list[str | None] = []
+    """The message that refuses it, None if it is accepted."""
+    messages: list[str | None] = []
     for ask in (render, commands):
         try:
             ask(server, made)
-            told.append(None)
+            messages.append(None)
         except (UsageError, PrefixError) as error:
-            told.append(str(error))
-    assert told[0] == told[1]
-    assert told[0] is None or told[0].isprintable()
-    return told[0]
+            messages.append(str(error))
+    assert messages[0] == messages[1]
+    assert messages[0] is None or messages[0].isprintable()
+    return messages[0]
 
 
 def with_plain_values(made: Deployment) -> Deployment:
-    """The same of a deployment, with values that mean nothing to any language."""
+    """The deployment with values that have no meaning in any language."""
     given = asdict(made)
     for name, plain in PLAIN.items():
         if given[name] not in (None, getattr(Deployment, name, None)) and name not in ("listen", "max_body"):
@@ -107,7 +107,7 @@ def with_plain_values(made: Deployment) -> Deployment:
 
 
 def some(statements: list[list[str]]) -> set[str]:
-    """All words."""
+    """The set of all words."""
     return {word for statement in statements for word in statement}
 
 
@@ -159,7 +159,7 @@ def test_the_first_comments_are_the_commands_whatever_they_hold(
 
 
 @given(st.sampled_from(WAYS), TEXTS.map(lambda text: f"/a{text}"), st.sampled_from(["", "/", "/x", "x", "//x", "/x/y"]))
-def test_a_prefix_matches_what_lies_below_it_and_nothing_else(
+def test_a_prefix_matches_the_paths_below_it_and_no_others(
     way: tuple[str, dict[str, Any]], prefix: str, path: str
 ) -> None:
     server, needed = way
@@ -195,7 +195,7 @@ ODD_NAMES = ['a"b', "a\nb", "a\\", "a$b", "a b", "a%b", "a ", "ü"]
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 @pytest.mark.parametrize(("server", "way"), WAYS)
-def test_nor_is_the_folder_that_one_is_in(
+def test_the_folder_of_the_user_is_no_more_than_a_value(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str, way: dict[str, Any], name: str
 ) -> None:
     (tmp_path / name).mkdir()

@@ -1,4 +1,4 @@
-"""Whatever a server answers to the doctor: a judgement or one line, and nothing that a terminal would act on."""
+"""Any answer of a server to the doctor gives verdicts or one line, without control characters for a terminal."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flask_embed.doctor.questions import STALE, Address, Answer, Seen, UnreachableError, requests_for
+from flask_embed.doctor.address import Address
+from flask_embed.doctor.client import STALE, Answer, UnreachableError
+from flask_embed.doctor.questions import Seen, questions_for
 from flask_embed.errors import UsageError
-from flask_embed.probe import AUTHORIZATION, OUTSIDE, TOLD
+from flask_embed.probe import AUTHORIZATION, OUTSIDE, REPORTED
 from tests.core.hostile import Hostile, check_asked, check_judged, is_harmless
 
 if TYPE_CHECKING:
@@ -38,9 +40,9 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXTS, inner, max_size=2),
     max_leaves=4,
 )
-ENVIRONS = st.dictionaries(st.sampled_from([*TOLD, "HTTP_AUTHORIZATION", "odd"]), TEXTS, max_size=5)
-#: what the probe tells, or somebody who plays it
-TOLD_BY = st.fixed_dictionaries(
+ENVIRONS = st.dictionaries(st.sampled_from([*REPORTED, "HTTP_AUTHORIZATION", "odd"]), TEXTS, max_size=5)
+#: the report of the probe, or of a server that imitates it
+REPORTS = st.fixed_dictionaries(
     {"flask_embed_probe": st.just(1), "word": st.just("<word>")},
     optional={
         "environ": ENVIRONS | ANYTHING,
@@ -82,7 +84,7 @@ STATUS_LINES = st.sampled_from(
     ]
 )
 BODIES = st.one_of(
-    TOLD_BY.map(json.dumps),
+    REPORTS.map(json.dumps),
     WHOLE.map(json.dumps),
     ANYTHING.map(json.dumps),
     st.sampled_from(
@@ -94,7 +96,7 @@ BODIES = st.one_of(
 
 @st.composite
 def answers(draw: Callable[[Any], Any]) -> bytes:
-    """What a server sends; ``<word>`` stands for the word that it was sent."""
+    """The bytes of an answer; ``<word>`` stands for the word of the request."""
     head = [draw(STATUS_LINES), *draw(st.lists(LINES, max_size=4)), "", ""]
     raw = "\r\n".join(head).encode("latin-1") + draw(BODIES).encode("utf-8", "surrogatepass")
     return cast("bytes", raw[: draw(st.integers(0, len(raw)))] if draw(st.integers(0, 9)) == 0 else raw)
@@ -113,14 +115,16 @@ def test_any_answers_are_judged_or_refused_in_a_line(address: Address, sent: lis
         st.tuples(st.integers(100, 599), st.sampled_from(["", STALE, "the connection broke: x"]), TEXTS), min_size=1
     ),
 )
-def test_whatever_the_probe_is_made_to_tell_is_judged(
-    address: Address, told: list[Any], others: list[tuple[int, str, str]]
+def test_any_report_of_the_probe_is_judged(
+    address: Address, reports: list[Any], others: list[tuple[int, str, str]]
 ) -> None:
     found = {}
-    for place, request in enumerate(requests_for(address)):
+    for place, request in enumerate(questions_for(address)):
         status, problem, text = others[place % len(others)]
         mine = (
-            told[place % len(told)] if request.name != "path" else {**(told[0] or {}), "environ": {}, **TOLD_DEFAULTS}
+            reports[place % len(reports)]
+            if request.name != "path"
+            else {**(reports[0] or {}), "environ": {}, **DEFAULTS}
         )
         found[request.name] = Answer(
             request.target,
@@ -135,7 +139,7 @@ def test_whatever_the_probe_is_made_to_tell_is_judged(
     check_judged(Seen(address, found, {"stream": others[0][2]}))
 
 
-TOLD_DEFAULTS = {"body": {"size": 0, "sha256": ""}, "input_terminated": True, "refused": None}
+DEFAULTS = {"body": {"size": 0, "sha256": ""}, "input_terminated": True, "refused": None}
 
 
 def address_or_refusal(url: str) -> Address | UsageError:
@@ -161,7 +165,7 @@ def test_any_url_is_an_address_or_refused_in_a_line(url: str) -> None:
     assert Address.of(address.url) == address
     assert all(text.isascii() and text.isprintable() for text in (address.url, address.netloc, address.host))
     assert address.url.startswith(f"{address.scheme}://{address.netloc}")
-    for request in requests_for(address):
+    for request in questions_for(address):
         assert re.fullmatch(r"[!-~]+", request.target)
 
 
@@ -173,7 +177,7 @@ def test_half_an_answer_is_none(missing: str, more: dict[str, Any]) -> None:
     for answer, is_taken in ((whole, True), ({key: whole[key] for key in whole if key != missing}, False)):
         client = Hostile(ADDRESSES[0], [b"HTTP/1.1 200 OK\r\n\r\n" + json.dumps(answer).encode()])
         try:
-            found = client.ask(requests_for(ADDRESSES[0])[0])
+            found = client.ask(questions_for(ADDRESSES[0])[0])
         finally:
             client.close()
-        assert (found.told is not None) == is_taken
+        assert (found.report is not None) == is_taken

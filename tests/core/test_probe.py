@@ -1,4 +1,4 @@
-"""The probe: a plain 404 to strangers, the request's own keys and nothing else to the doctor."""
+"""The probe: a plain 404 without the token, a report of the request's own keys and nothing else with it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flask_embed import probe
 from flask_embed.adapters.serving.gate import behind_gate
 from flask_embed.errors import UsageError
 from flask_embed.options import Options
-from flask_embed.probe import AUTHORIZATION, PATIENCE, Probe, checked_token
+from flask_embed.probe import AUTHORIZATION, RELEASE_TIMEOUT, Probe, checked_token
 from tests.serving import DEADLINE, environment
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def asked(request: WSGIEnvironment, app: WSGIApplication = APP) -> tuple[int, di
     return int(status[:3]), {name.lower(): value for name, value in headers}, b"".join(body)
 
 
-def told(request: WSGIEnvironment, app: WSGIApplication = APP) -> dict[str, Any]:
+def reported(request: WSGIEnvironment, app: WSGIApplication = APP) -> dict[str, Any]:
     status, headers, body = asked(request, app)
     assert (status, headers["cache-control"], headers["x-content-type-options"]) == (200, "no-store", "nosniff")
     found = json.loads(body)
@@ -67,7 +67,7 @@ def test_a_request_without_the_header_or_with_the_token_in_its_url_is_a_404() ->
     assert asked(environ(REQUEST_METHOD="HEAD"))[::2] == (200, b"")
 
 
-def test_only_keys_of_the_request_are_told() -> None:
+def test_only_keys_of_the_request_are_reported() -> None:
     request = environ(
         "/x?y=1",
         SCRIPT_NAME="/app",
@@ -80,22 +80,22 @@ def test_only_keys_of_the_request_are_told() -> None:
         FLASK_EMBED_PROBE_TOKEN=TOKEN,
     )
 
-    found = told(request)
+    found = reported(request)
 
-    assert set(found["environ"]) <= {*probe.TOLD, "HTTP_AUTHORIZATION"}
+    assert set(found["environ"]) <= {*probe.REPORTED, "HTTP_AUTHORIZATION"}
     assert (found["environ"]["SCRIPT_NAME"], found["environ"]["QUERY_STRING"]) == ("/app", "y=1")
     assert found["environ"]["HTTP_AUTHORIZATION"] == "another"
     text = json.dumps(found)
     assert not any(secret in text for secret in ("secret", "Basic", TOKEN, os.getcwd(), sys.executable))
 
 
-def test_the_credentials_of_the_doctor_are_told_as_they_came() -> None:
-    assert told(environ(HTTP_AUTHORIZATION=AUTHORIZATION))["environ"]["HTTP_AUTHORIZATION"] == AUTHORIZATION
-    assert "HTTP_AUTHORIZATION" not in told(environ())["environ"]
+def test_the_credentials_of_the_doctor_are_reported_unchanged() -> None:
+    assert reported(environ(HTTP_AUTHORIZATION=AUTHORIZATION))["environ"]["HTTP_AUTHORIZATION"] == AUTHORIZATION
+    assert "HTTP_AUTHORIZATION" not in reported(environ())["environ"]
 
 
 def test_long_values_are_cut_and_the_word_comes_back() -> None:
-    found = told(environ(PATH_INFO="/" + "x" * 100_000, HTTP_X_FLASK_EMBED_PROBE_WORD="w" * 100))
+    found = reported(environ(PATH_INFO="/" + "x" * 100_000, HTTP_X_FLASK_EMBED_PROBE_WORD="w" * 100))
 
     assert len(found["environ"]["PATH_INFO"]) == 2000
     assert found["word"] == "w" * 64
@@ -114,7 +114,7 @@ def test_long_values_are_cut_and_the_word_comes_back() -> None:
 )
 def test_a_body_is_read_as_far_as_its_end_is_known(changes: dict[str, Any], size: int) -> None:
     data = b"0123456789"
-    found = told({**environ(), "wsgi.input": io.BytesIO(data), **changes})
+    found = reported({**environ(), "wsgi.input": io.BytesIO(data), **changes})
 
     assert found["body"] == {"size": size, "sha256": hashlib.sha256(data[:size]).hexdigest()}
 
@@ -129,24 +129,24 @@ def test_an_endless_body_is_read_up_to_a_limit() -> None:
 
     body = Endless()
 
-    assert told({**environ(), "wsgi.input": body, "wsgi.input_terminated": True})["body"]["size"] == 4 * 1024 * 1024
+    assert reported({**environ(), "wsgi.input": body, "wsgi.input_terminated": True})["body"]["size"] == 4 * 1024 * 1024
     assert body.count == 4 * 1024 * 1024
 
 
-def test_a_stream_goes_on_when_another_request_says_so() -> None:
+def test_a_stream_goes_on_when_another_request_releases_it() -> None:
     body, status, headers = stream("unbuffered 0123456789abcdef")
     pieces = iter(body)
 
     assert (status, next(pieces), headers["x-accel-buffering"]) == ("200 OK", b"first\n", "no")
-    assert told(environ(HTTP_X_FLASK_EMBED_PROBE_DO="release 0123456789abcdef"))["released"] is True
+    assert reported(environ(HTTP_X_FLASK_EMBED_PROBE_DO="release 0123456789abcdef"))["released"] is True
     assert list(pieces) == [b"released\n"]
     body.close()
-    assert told(environ(HTTP_X_FLASK_EMBED_PROBE_DO="release 0123456789abcdef"))["released"] is False
+    assert reported(environ(HTTP_X_FLASK_EMBED_PROBE_DO="release 0123456789abcdef"))["released"] is False
 
 
-def test_a_stream_that_nobody_releases_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert PATIENCE <= 10
-    monkeypatch.setattr(probe, "PATIENCE", 0.01)
+def test_a_stream_that_is_not_released_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert RELEASE_TIMEOUT <= 10
+    monkeypatch.setattr(probe, "RELEASE_TIMEOUT", 0.01)
     body, _, headers = stream("stream 0123456789abcdef")
 
     assert list(body) == [b"first\n", b"not released\n"]
@@ -169,27 +169,27 @@ def test_streams_are_few_and_each_leaves_its_place() -> None:
 @pytest.mark.parametrize(
     "action", ["", "stream", "stream x", "stream 0123456", "other 0123456789", "stream 01234567 8"]
 )
-def test_another_action_is_none(action: str) -> None:
-    assert "environ" in told(environ(HTTP_X_FLASK_EMBED_PROBE_DO=action))
+def test_another_action_is_ignored(action: str) -> None:
+    assert "environ" in reported(environ(HTTP_X_FLASK_EMBED_PROBE_DO=action))
 
 
-def test_behind_the_gate_it_tells_what_would_be_refused() -> None:
+def test_behind_the_gate_it_reports_what_would_be_refused() -> None:
     app = behind_gate(APP, Options())
 
-    assert told(environ(PATH_INFO="x"), app)["refused"] == "PATH_INFO does not begin with a slash"
-    assert told(environ(), app)["refused"] == ""
-    assert told(environ())["refused"] is None
-    assert told(environ(HTTP_PROXY="http://x"), app)["environ"]["HTTP_PROXY"] == "http://x"
-    assert told(environ(SCRIPT_NAME="/", PATH_INFO=""), app)["environ"]["SCRIPT_NAME"] == "/"
+    assert reported(environ(PATH_INFO="x"), app)["refused"] == "PATH_INFO does not begin with a slash"
+    assert reported(environ(), app)["refused"] == ""
+    assert reported(environ())["refused"] is None
+    assert reported(environ(HTTP_PROXY="http://x"), app)["environ"]["HTTP_PROXY"] == "http://x"
+    assert reported(environ(SCRIPT_NAME="/", PATH_INFO=""), app)["environ"]["SCRIPT_NAME"] == "/"
     assert asked(environ(with_token="", PATH_INFO="x"), app)[0] == 404
 
 
-def test_the_prefixes_of_the_runner_count_and_what_is_outside_is_told() -> None:
+def test_the_prefixes_of_the_runner_apply_and_paths_outside_are_reported() -> None:
     app = behind_gate(APP, Options(prefix="/sent", script_name="/stripped"))
 
-    found = told(environ(PATH_INFO="/sent/x"), app)
+    found = reported(environ(PATH_INFO="/sent/x"), app)
     assert (found["environ"]["SCRIPT_NAME"], found["environ"]["PATH_INFO"]) == ("/stripped/sent", "/x")
-    found = told(environ(PATH_INFO="/sentx"), app)
+    found = reported(environ(PATH_INFO="/sentx"), app)
     assert (found["environ"]["PATH_INFO"], found["refused"]) == ("/sentx", "PATH_INFO is not below --prefix")
 
 
@@ -200,11 +200,11 @@ def test_the_prefixes_of_the_runner_count_and_what_is_outside_is_told() -> None:
         ("", "is not set"),
         ("short", "has 5 characters"),
         ("x" * 201, "has 201 characters"),
-        ("sixteen letters!", "has others than ! to ~"),
-        ("sechzehn-zeichÃ¤n", "has others than ! to ~"),
+        ("sixteen letters!", "holds others than ! to ~"),
+        ("sechzehn-zeichÃ¤n", "holds others than ! to ~"),
     ],
 )
-def test_a_token_that_is_none_is_refused_without_being_shown(token: str | None, message: str) -> None:
+def test_a_malformed_token_is_refused_without_being_shown(token: str | None, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         checked_token(token)
 
@@ -212,7 +212,7 @@ def test_a_token_that_is_none_is_refused_without_being_shown(token: str | None, 
     assert "\n" not in str(caught.value)
 
 
-def test_the_module_has_its_app_when_there_is_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_module_has_its_app_if_the_token_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FLASK_EMBED_PROBE_TOKEN", raising=False)
     monkeypatch.delitem(vars(probe), "app", raising=False)
     with pytest.raises(UsageError):
@@ -259,13 +259,13 @@ def test_it_is_imported_without_the_framework() -> None:
     assert ended.stdout == "[]\n"
 
 
-def test_many_requests_at_once_are_told_their_own() -> None:
+def test_many_requests_at_once_get_their_own_reports() -> None:
     failed: list[str] = []
 
     def ask(number: int) -> None:
         for turn in range(50):
             path = f"/{number}/{turn}"
-            if told(environ(PATH_INFO=path))["environ"]["PATH_INFO"] != path:
+            if reported(environ(PATH_INFO=path))["environ"]["PATH_INFO"] != path:
                 failed.append(path)
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(4)]

@@ -1,4 +1,4 @@
-"""flask_embed/doctor/questions.py and checks.py: whatever a server answers is judged, or told in one line.
+"""flask_embed/doctor/: every answer of a server is judged, or reported in one line.
 
 An input is the address (one byte), and answers of the server with a byte 1E between two; the last ones are repeated.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from flask_embed.doctor.questions import Address
+from flask_embed.doctor.address import Address
 from flask_embed.probe import AUTHORIZATION
 from tests.core.hostile import check_asked
 from tests.fuzzing import Target
@@ -24,8 +24,8 @@ def run(data: bytes) -> None:
         check_asked(ADDRESSES[data[0] % len(ADDRESSES)], data[1:].split(b"\x1e"))
 
 
-def told(**environ: str) -> bytes:
-    """An answer of the probe."""
+def reported(**environ: str) -> bytes:
+    """The bytes of an answer of the probe."""
     answer = {
         "flask_embed_probe": 1,
         "word": "<word>",
@@ -40,15 +40,18 @@ def told(**environ: str) -> bytes:
 TARGET = Target(
     run,
     (
-        b"\0" + told(SERVER_SOFTWARE="nginx/1.22", GATEWAY_INTERFACE="CGI/1.1", **{"wsgi.url_scheme": "http"}),
-        b"\0" + told(SCRIPT_NAME="/shop/hello/there", PATH_INFO="", SERVER_SOFTWARE="lighttpd/1.4") + b"\x1e" + told(),
-        b"\1" + told(SCRIPT_NAME="", REMOTE_ADDR="203.0.113.7", HTTP_AUTHORIZATION=AUTHORIZATION, HTTP_PROXY="x"),
-        b"\2" + told(SCRIPT_NAME="/forged-by-x-forwarded-prefix/shop", HTTP_TRANSFER_ENCODING="chunked"),
-        b"\0" + told(SERVER_SOFTWARE="\x1b[2J\u2028\ud800", GATEWAY_INTERFACE="CGI/1.1", HTTP_HOST="\u20ac"),
-        b"\0HTTP/1.1 301 X\r\nLocation: /shop/\r\n\r\n\x1e" + told(),
+        b"\0" + reported(SERVER_SOFTWARE="nginx/1.22", GATEWAY_INTERFACE="CGI/1.1", **{"wsgi.url_scheme": "http"}),
+        b"\0"
+        + reported(SCRIPT_NAME="/shop/hello/there", PATH_INFO="", SERVER_SOFTWARE="lighttpd/1.4")
+        + b"\x1e"
+        + reported(),
+        b"\1" + reported(SCRIPT_NAME="", REMOTE_ADDR="203.0.113.7", HTTP_AUTHORIZATION=AUTHORIZATION, HTTP_PROXY="x"),
+        b"\2" + reported(SCRIPT_NAME="/forged-by-x-forwarded-prefix/shop", HTTP_TRANSFER_ENCODING="chunked"),
+        b"\0" + reported(SERVER_SOFTWARE="\x1b[2J\u2028\ud800", GATEWAY_INTERFACE="CGI/1.1", HTTP_HOST="\u20ac"),
+        b"\0HTTP/1.1 301 X\r\nLocation: /shop/\r\n\r\n\x1e" + reported(),
         b"\0HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
         b"\0HTTP/1.0 404 Not Found\r\nContent-Length: 3\r\n\r\nabc",
-        b"\0HTTP/1.1 200 OK\r\n\r\nfirst\nreleased\n\x1e" + told(),
+        b"\0HTTP/1.1 200 OK\r\n\r\nfirst\nreleased\n\x1e" + reported(),
         b"\1",
     ),
     (

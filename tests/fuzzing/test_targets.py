@@ -112,8 +112,8 @@ FAULTS: list[tuple[str, Any, str, Any]] = [
     ("texts", "flask_embed.loading.TARGET", "", re.compile("(?P<module>.+):(?P<attribute>.+?)(?P<call>NO)?")),
     ("texts", "tests.fuzzing.texts.host_keys", "", lambda environ: ()),
     ("forms", _FormParser, "parse", FormDataParser.parse),
-    ("doctor", "flask_embed.doctor.questions._told", "", lambda text, is_action: json.loads(text or b"0")),
-    ("doctor", "flask_embed.doctor.readable", "", lambda text: text),
+    ("doctor", "flask_embed.doctor.client._report", "", lambda text, is_action: json.loads(text or b"0")),
+    ("doctor", "flask_embed.doctor.report.readable", "", lambda text: text),
 ]
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask_embed.answers import not_found
 from flask_embed.commands.arguments import read_mode, read_seconds, read_size
-from flask_embed.doctor.questions import Address, requests_for
+from flask_embed.doctor.address import Address
+from flask_embed.doctor.questions import questions_for
 from flask_embed.environ import escape_controls, front_fault
 from flask_embed.errors import LoadError, PrefixError, UsageError
 from flask_embed.loading import check_target
@@ -59,7 +60,7 @@ def address(text: str) -> None:
     equal(Address.of(found.url), found, "the address of its own URL")
     equal(front_fault(found.netloc, found.prefix), None, "what is wrong with it")
     check(0 < found.port < 65536, f"the port is {found.port}")
-    for request in requests_for(found):
+    for request in questions_for(found):
         check(request.target.isascii() and request.target.isprintable(), f"asked for is {request.target!r}")
         check(" " not in request.target and request.target.startswith("/"), f"asked for is {request.target!r}")
 

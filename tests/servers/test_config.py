@@ -1,4 +1,4 @@
-"""What ``flask-embed config`` prints, in the servers that it is for."""
+"""The configurations of ``flask-embed config`` in real servers."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ WAYS = {
     "apache": ("fastcgi", "http", "spawn", "cgi", "wsgi"),
 }
 COMBINATIONS = [(server, via, prefix) for server, ways in WAYS.items() for via in ways for prefix in (PREFIX, "")]
-#: these make one slash of several
+#: those that make one slash of several
 SQUEEZING = {("lighttpd", "*"), ("apache", "spawn"), ("apache", "cgi"), ("apache", "wsgi")}
-#: these send the path on as it was written
+#: those that send the path on as it was written
 VERBATIM = {("nginx", "http"), ("apache", "http")}
 
 
@@ -45,20 +45,20 @@ class Reply(NamedTuple):
     body: bytes
 
     @property
-    def told(self) -> dict[str, Any]:
-        """What the app has got; AssertionError if it was not asked."""
+    def report(self) -> dict[str, Any]:
+        """The report of the app on its request; AssertionError if something else answered."""
         assert self.status == 200, self
         found: dict[str, Any] = json.loads(self.body)
         return found
 
     @property
     def environ(self) -> dict[str, str]:
-        found: dict[str, str] = self.told["environ"]
+        found: dict[str, str] = self.report["environ"]
         return found
 
     @property
     def place(self) -> tuple[str, str] | None:
-        """SCRIPT_NAME and PATH_INFO; None if the app was not asked."""
+        """SCRIPT_NAME and PATH_INFO; None if the request did not reach the app."""
         if self.status != 200 or not self.body.startswith(b"{"):
             assert 400 <= self.status < 500, self
             return None
@@ -95,7 +95,7 @@ def running(request: pytest.FixtureRequest) -> Iterator[tuple[Deployment, str, F
 
 
 def expected(server: str, via: str, prefix: str, target: str) -> tuple[str, str] | None:
-    """What the app is to see of the targets; None where it is not asked."""
+    """SCRIPT_NAME and PATH_INFO that the app should get for a target; None if it should get none."""
     does_squeeze = (server, via) in SQUEEZING or (server, "*") in SQUEEZING
     below = {
         "/": "/",
@@ -133,15 +133,15 @@ def test_the_app_sees_where_it_is(running: tuple[Deployment, str, Front]) -> Non
 def test_bodies_arrive_up_to_the_limit(running: tuple[Deployment, str, Front]) -> None:
     made, server, front = running
     posted = ask(front, f"{made.prefix}/x", "POST", b"a=b" * 1000)
-    assert posted.told["body"] == "a=b" * 1000
+    assert posted.report["body"] == "a=b" * 1000
     assert posted.environ["REQUEST_METHOD"] == "POST"
     chunked = ask(front, f"{made.prefix}/x", "POST", iter([b"abc", b"def"]))
-    assert chunked.told["body"] == "abcdef"
+    assert chunked.report["body"] == "abcdef"
     too_large = ask(front, f"{made.prefix}/x", "POST", b"x" * 70_000).status
     assert too_large == (500 if (server, made.via) == ("apache", "spawn") else 413)
 
 
-def test_what_a_client_says_of_itself_does_not_count(running: tuple[Deployment, str, Front]) -> None:
+def test_headers_of_a_client_do_not_pass_for_those_of_the_front(running: tuple[Deployment, str, Front]) -> None:
     made, _, front = running
     honest = ask(front, f"{made.prefix}/x").environ
     evil = dict.fromkeys(("For", "Proto", "Host", "Port", "Prefix"), "")
@@ -184,7 +184,7 @@ def test_files_are_served_and_no_others(running: tuple[Deployment, str, Front]) 
         assert b"of no business" not in ask(front, made.prefix + way).body
 
 
-# Values that mean something to the servers
+# Values with characters that have a meaning for the servers
 
 PREFIXES = ["/a.b", "/über+(x)", "/a~b;c=d,e@f!&g*h:i'j", "/a/b.c"]
 
@@ -193,7 +193,7 @@ PREFIXES = ["/a.b", "/über+(x)", "/a~b;c=d,e@f!&g*h:i'j", "/a/b.c"]
     ("server", "prefix"), [*((server, prefix) for server in WAYS for prefix in PREFIXES), ("nginx", "/a$host")]
 )
 @pytest.mark.parametrize("via", ["fastcgi", "http"])
-def test_a_prefix_is_no_pattern(server: str, via: str, prefix: str, folder: Path) -> None:
+def test_a_prefix_is_not_read_as_a_pattern(server: str, via: str, prefix: str, folder: Path) -> None:
     files = folder / "a folder; {with} 'all' #kinds, (of+) ü.x"
     files.mkdir()
     (files / "x.css").write_text("style")
@@ -222,7 +222,7 @@ def test_a_file_that_is_started_may_have_any_name(server: str, via: str, folder:
         assert ask(front, "/ccc/x").place is None
 
 
-# What is not in the combinations
+# Cases beyond the combinations
 
 
 @pytest.mark.parametrize(("server", "via"), [(server, via) for server in WAYS for via in ("fastcgi", "http")])
@@ -230,7 +230,7 @@ def test_a_port_instead_of_a_socket(server: str, via: str, folder: Path) -> None
     made = deployment(server, via, folder, prefix=PREFIX, tcp=(free_address(),), runner="tornado")
     with deployed(server, made, folder) as front:
         assert ask(front, f"{PREFIX}/x").place == (PREFIX, "/x")
-        assert ask(front, f"{PREFIX}/x", "POST", b"body").told["body"] == "body"
+        assert ask(front, f"{PREFIX}/x", "POST", b"body").report["body"] == "body"
 
 
 @pytest.mark.parametrize("via", ["fastcgi", "spawn", "cgi", "wsgi"])
@@ -246,7 +246,7 @@ def test_the_signature_of_apache_reaches_the_app_with_its_line_break(via: str, f
 def test_several_runners_answer_in_turn(server: str, via: str, folder: Path) -> None:
     made = deployment(server, via, folder, tcp=(free_address(), free_address()))
     with deployed(server, made, folder) as front:
-        processes = {ask(front, "/x").told["process"] for _ in range(20)}
+        processes = {ask(front, "/x").report["process"] for _ in range(20)}
     assert len(processes) == 2
 
 
@@ -257,7 +257,7 @@ def test_nginx_asks_another_runner_when_one_is_gone(via: str, folder: Path) -> N
     text = render("nginx", made).replace("listen 80;", "listen 127.0.0.1:PORT;")
     with serving(*first), nginx(text, folder) as front:
         with serving(*second) as leaving:
-            assert len({ask(front, "/x").told["process"] for _ in range(20)}) == 2
+            assert len({ask(front, "/x").report["process"] for _ in range(20)}) == 2
             assert leaving.stop() == 0
         assert [ask(front, "/x").status for _ in range(20)] == [200] * 20
 
@@ -283,9 +283,9 @@ def test_the_lines_of_a_file_are_the_whole_file(folder: Path) -> None:
 
 
 def units(text: str) -> dict[str, str]:
-    """The files that a text for systemd consists of, by their names."""
-    parts = re.split(r"^# /etc/systemd/system/(.*)\n", text, flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
+    """The files in a text for systemd, by their names."""
+    texts = re.split(r"^# /etc/systemd/system/(.*)\n", text, flags=re.MULTILINE)
+    return dict(zip(texts[1::2], texts[2::2], strict=True))
 
 
 @pytest.mark.parametrize("via", ["fastcgi", "http"])

@@ -1,8 +1,9 @@
-"""The doctor through real web servers: it names each known fault, and the lines that it prints put it right."""
+"""The doctor through real web servers: it names each known fault, and its lines put that right."""
 
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from flask_embed.config import Deployment, Site, render, snippets
+from flask_embed.doctor.known import CONFIGURATIONS
 from tests.servers import fronts
 from tests.servers.deployed import deployed, deployment
 from tests.servers.fronts import open_folder
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
 TOKEN = "a-token-of-the-tests"
 PREFIX = "/yourapplication"
-#: what every front is given to reach the app, in place of what SOCKET or ADDRESS stands for
+#: the modules that Apache loads
 MODULES = ("proxy", "proxy_fcgi", "proxy_http", "headers", "env")
 
 #: nginx's fastcgi_params as Debian has them, as far as paths and Host are concerned
@@ -62,7 +65,7 @@ BACKEND = '(( "socket" => "SOCKET", "check-local" => "disable" ))'
 
 
 class Way(NamedTuple):
-    """A front, its configuration, and where the app is behind it."""
+    """A front, its configuration, in which SOCKET or ADDRESS is the app, and the prefix."""
 
     front: str
     config: str
@@ -71,16 +74,16 @@ class Way(NamedTuple):
 
 
 BROKEN = {
-    "a": Way("lighttpd", f'{FASTCGI}fastcgi.server = ( "{PREFIX}" => {BACKEND} )'),
-    "b1": Way("lighttpd", f'{FASTCGI}fastcgi.server = ( "/" => {BACKEND} )', ""),
-    "b1 below a prefix": Way("lighttpd", f'{FASTCGI}fastcgi.server = ( "/" => {BACKEND} )'),
-    "b3": Way(
+    "lighttpd-prefix-without-border": Way("lighttpd", f'{FASTCGI}fastcgi.server = ( "{PREFIX}" => {BACKEND} )'),
+    "lighttpd-root-without-fix": Way("lighttpd", f'{FASTCGI}fastcgi.server = ( "/" => {BACKEND} )', ""),
+    "lighttpd-root-without-fix below a prefix": Way("lighttpd", f'{FASTCGI}fastcgi.server = ( "/" => {BACKEND} )'),
+    "lighttpd-rewrite-to-fcgi": Way(
         "lighttpd",
         f'{FASTCGI}fastcgi.server = ( "/yourapplication.fcgi" => {BACKEND} )\n'
         'url.rewrite-once = ( "^(/.*)$" => "/yourapplication.fcgi$1" )',
         "",
     ),
-    "c": Way(
+    "nginx-path-info-by-regex": Way(
         "nginx",
         f"""location {PREFIX}/ {{
             {STOCK}
@@ -90,7 +93,7 @@ BROKEN = {
             fastcgi_pass unix:SOCKET;
         }}""",
     ),
-    "e": Way(
+    "nginx-split-without-border": Way(
         "nginx",
         f"""location = {PREFIX} {{ rewrite ^ {PREFIX}/ last; }}
         location {PREFIX} {{ try_files $uri @app; }}
@@ -102,31 +105,22 @@ BROKEN = {
             fastcgi_pass unix:SOCKET;
         }}""",
     ),
-    "f3": Way("nginx", f"location {PREFIX} {{ proxy_pass http://ADDRESS/; {PROXIED} }}", PREFIX, "gevent"),
-    "g": Way("nginx", f"location / {{ {STOCK} fastcgi_pass unix:SOCKET; }}"),
-    "g at the root": Way("nginx", f"location / {{ {STOCK} fastcgi_pass unix:SOCKET; }}", ""),
-    "h1": Way("apache", f'ProxyPass "{PREFIX}" "fcgi://ADDRESS"'),
+    "nginx-location-without-slash": Way(
+        "nginx", f"location {PREFIX} {{ proxy_pass http://ADDRESS/; {PROXIED} }}", PREFIX, "gevent"
+    ),
+    "nginx-params-alone": Way("nginx", f"location / {{ {STOCK} fastcgi_pass unix:SOCKET; }}"),
+    "nginx-params-alone at the root": Way("nginx", f"location / {{ {STOCK} fastcgi_pass unix:SOCKET; }}", ""),
+    "apache-proxy-fcgi-alone": Way("apache", f'ProxyPass "{PREFIX}" "fcgi://ADDRESS"'),
 }
-NAMES = {
-    "a": "lighttpd-prefix-without-border",
-    "b1": "lighttpd-root-without-fix",
-    "b3": "lighttpd-rewrite-to-fcgi",
-    "c": "nginx-path-info-by-regex",
-    "e": "nginx-split-without-border",
-    "f3": "nginx-location-without-slash",
-    "g": "nginx-params-alone",
-    "h1": "apache-proxy-fcgi-alone",
-}
-
 H4 = f"""ProxyPassMatch "^{PREFIX}(/.*)?$" "unix:SOCKET|fcgi://localhost"
 ProxyFCGIBackendType GENERIC
 ProxyFCGISetEnvIf "true" SCRIPT_NAME "{PREFIX}"
 ProxyFCGISetEnvIf "%{{REQUEST_URI}} =~ m#^{PREFIX}(/.*)?$#" PATH_INFO "$1"
 """
-E2 = f"""merge_slashes off;
-location ~ ^{PREFIX}(?:/|$) {{
+E2 = rf"""merge_slashes off;
+location ~ "(?s)^{PREFIX}(?:/|\z)" {{
     {BARE}
-    fastcgi_split_path_info ^({PREFIX})(|/.*)$;
+    fastcgi_split_path_info "(?s)^({PREFIX})(|/.*)\z";
     fastcgi_param SCRIPT_NAME $fastcgi_script_name;
     fastcgi_param PATH_INFO $fastcgi_path_info;
     fastcgi_pass unix:SOCKET;
@@ -152,7 +146,7 @@ RIGHT = {
     "f2": Way("nginx", f"location {PREFIX}/ {{ proxy_pass http://ADDRESS/; {PROXIED} }}", PREFIX, "gevent"),
     "f4": Way(
         "nginx",
-        f"merge_slashes off; location ~ ^{PREFIX}(?:/|$) {{ proxy_pass http://ADDRESS; {PROXIED} }}",
+        rf'merge_slashes off; location ~ "(?s)^{PREFIX}(?:/|\z)" {{ proxy_pass http://ADDRESS; {PROXIED} }}',
         PREFIX,
         "tornado",
     ),
@@ -167,29 +161,29 @@ RIGHT = {
 
 
 class Said(NamedTuple):
-    """What the doctor has said."""
+    """The result of the doctor."""
 
     status: int
-    told: dict[str, Any]
+    printed: dict[str, Any]
 
     def level(self, check: str) -> str:
         return str(self.check(check)["level"])
 
     def check(self, name: str) -> dict[str, Any]:
-        (found,) = [check for check in self.told["checks"] if check["check"] == name]
+        (found,) = [check for check in self.printed["checks"] if check["check"] == name]
         assert isinstance(found, dict)
         return found
 
     @property
     def faults(self) -> list[str]:
-        return [check["check"] for check in self.told["checks"] if check["level"] == "fault"]
+        return [check["check"] for check in self.printed["checks"] if check["level"] == "fault"]
 
     @property
     def notes(self) -> list[str]:
-        return [check["check"] for check in self.told["checks"] if check["level"] == "note"]
+        return [check["check"] for check in self.printed["checks"] if check["level"] == "note"]
 
     def lines(self, check: str, number: int = 0) -> str:
-        """The lines to change of a check, in the first or another of its ways."""
+        """The lines of a check to change: those of its first place, or of another one."""
         return "\n".join(self.check(check)["changes"][number]["lines"])
 
 
@@ -231,13 +225,13 @@ def examined(way: Way, options: Sequence[str] = (), arguments: Sequence[str] = (
 
 
 def filled(lines: str, way: Way) -> str:
-    """Lines to change, with what the user knows in the place of what stands for it."""
+    """The lines to change, with the addresses that the user knows."""
     for marked, known in (
         ("include fastcgi_params", "include /etc/nginx/fastcgi_params"),
         ("fastcgi_pass ADDRESS", "fastcgi_pass unix:SOCKET"),
         ("http://HOST:PORT", "http://ADDRESS"),
-        ('"socket" => "PATH"', '"socket" => "SOCKET"'),
-        ("unix:PATH|", "unix:SOCKET|"),
+        ('"socket" => "/PATH"', '"socket" => "SOCKET"'),
+        ("unix:/PATH|", "unix:SOCKET|"),
     ):
         lines = lines.replace(marked, known)
     return FASTCGI + lines if way.front == "lighttpd" else lines
@@ -245,26 +239,26 @@ def filled(lines: str, way: Way) -> str:
 
 @pytest.mark.parametrize("row", BROKEN)
 def test_a_broken_configuration_is_named_and_its_lines_put_it_right(row: str) -> None:
-    way, letter = BROKEN[row], row.partition(" ")[0]
+    way, name = BROKEN[row], row.partition(" ")[0]
 
     said = examined(way)
 
     assert said.status == 1
-    assert said.told["front"] == way.front
-    assert said.told["configuration"] == {"row": letter, "name": NAMES[letter]}
+    assert said.printed["front"] == way.front
+    assert said.printed["configuration"] == {"row": CONFIGURATIONS[name].row, "name": name}
     assert said.faults[0] == "configuration"
-    # whatever else is wrong with the path comes of it; the stock parameters lose the port besides
+    # what else is wrong with the path follows from it; the stock parameters lose the port as well
     assert set(said.faults) <= {"configuration", "prefix", "border", "encoding", "script-name", "host"}
     assert ("host" in said.faults) is (STOCK in way.config)
 
     mended = examined(way._replace(config=filled(said.lines("configuration"), way)))
 
-    assert (mended.status, mended.faults, mended.told["configuration"]) == (0, [], None)
+    assert (mended.status, mended.faults, mended.printed["configuration"]) == (0, [], None)
 
     for number, change in enumerate(said.check("configuration")["changes"]):
         if change["where"] == "or the runner":
             mended = examined(way, said.lines("configuration", number).split())
-            assert mended.told["configuration"] is None
+            assert mended.printed["configuration"] is None
             assert [mended.level(check) for check in ("prefix", "encoding")] == ["ok", "ok"]
 
 
@@ -272,9 +266,9 @@ def test_a_broken_configuration_is_named_and_its_lines_put_it_right(row: str) ->
 def test_a_right_configuration_has_no_fault(row: str) -> None:
     said = examined(RIGHT[row])
 
-    assert (said.status, said.faults, said.told["configuration"]) == (0, [], None)
-    assert said.told["ok"] is True
-    # what the front does to the prefix is told where an option of the runner belongs to it
+    assert (said.status, said.faults, said.printed["configuration"]) == (0, [], None)
+    assert said.printed["ok"] is True
+    # where an option of the runner belongs to what the front does with the prefix, that is a note
     is_mounted = row not in ("d below a prefix", "f1", "f2", "f4")
     assert said.level("prefix") == ("ok" if is_mounted else "note")
     if not is_mounted:
@@ -329,7 +323,7 @@ def test_the_lines_for_modules_of_apache_do_what_they_say(module: str) -> None:
         said = ask("")
         all_lines = [
             "\n".join(change["lines"])
-            for check in said.told["checks"]
+            for check in said.printed["checks"]
             for change in check["changes"]
             if change["lines"] != ["flushpackets=on"]  # for lines that are not there
             and not (module == "wsgi" and change["where"].endswith("mod_fcgid"))
@@ -344,7 +338,7 @@ def test_the_lines_for_modules_of_apache_do_what_they_say(module: str) -> None:
     assert (mended.status, mended.notes) == (0, ["slashes"])  # as is said beside that line
 
 
-def test_the_lost_port_is_told_and_its_line_brings_it_back() -> None:
+def test_the_lost_port_is_a_fault_and_its_line_brings_it_back() -> None:
     way = Way("nginx", ROOT_OF_NGINX.format(STOCK), "")
     said = examined(way)
 
@@ -363,17 +357,17 @@ def test_the_lost_port_is_told_and_its_line_brings_it_back() -> None:
     ],
     ids=["nginx", "apache"],
 )
-def test_the_host_of_the_backend_is_told(way: Way) -> None:
+def test_the_host_of_the_backend_is_a_fault(way: Way) -> None:
     said = examined(way)
 
     assert said.faults == ["host"]
-    assert said.check("host")["text"] == "Host comes as another one"
+    assert said.check("host")["text"] == "Host arrives as another one"
     line = said.lines("host")
     config = way.config.replace("proxy_pass", f"{line} proxy_pass") if way.front == "nginx" else f"{way.config}\n{line}"
     assert examined(way._replace(config=config)).faults == []
 
 
-def test_what_a_client_can_forge_is_a_fault_once_it_is_believed() -> None:
+def test_what_a_client_can_forge_is_a_fault_once_it_is_trusted() -> None:
     trusting = ["--trust-proxy", "1", "--forwarded-allow-ips", "unix,127.0.0.1"]
     way = RIGHT["e2"]
 
@@ -398,13 +392,13 @@ def test_a_script_name_out_of_a_header_can_be_forged() -> None:
     assert "X-Script-Name" in said.check("script-name")["text"]
 
 
-def test_headers_with_underscores_are_a_fault_once_they_are_believed() -> None:
+def test_headers_with_underscores_are_a_fault_once_they_are_trusted() -> None:
     said = examined(RIGHT["a3"], ["--trust-proxy", "1", "--forwarded-allow-ips", "unix,127.0.0.1"])
 
     assert "underscores" in said.faults
 
 
-def test_a_doubled_prefix_is_told() -> None:
+def test_a_doubled_prefix_is_a_fault() -> None:
     for options in (["--script-name", PREFIX], ["--prefix", PREFIX, "--trust-proxy", "1"]):
         said = examined(RIGHT["f4"], options)
 
@@ -412,7 +406,7 @@ def test_a_doubled_prefix_is_told() -> None:
         assert said.check("prefix")["text"] == "the prefix is doubled"
 
 
-def test_a_prefix_that_the_runner_waits_for_in_vain_is_told() -> None:
+def test_a_prefix_that_the_front_takes_off_before_the_runner_is_a_fault() -> None:
     said = examined(RIGHT["f2"], ["--prefix", PREFIX])
 
     assert said.faults == ["prefix"]
@@ -435,7 +429,7 @@ def test_several_workers_are_examined_as_one_is(row: str) -> None:
     assert said.level("streaming") == ("ok" if row == "f4" else "note")
 
 
-def test_a_redirect_to_another_port_is_told() -> None:
+def test_a_redirect_to_another_port_is_a_fault() -> None:
     config = f"port_in_redirect off; location {PREFIX}/ {{ proxy_pass http://ADDRESS; {PROXIED} }}"
     way = Way("nginx", config, PREFIX, "gevent")
     said = examined(way)
@@ -444,7 +438,7 @@ def test_a_redirect_to_another_port_is_told() -> None:
     assert examined(way._replace(config=f"{said.lines('bare-address')} {config}")).faults == []
 
 
-def test_an_answer_from_a_cache_is_told(tmp_path: Path) -> None:
+def test_an_answer_from_a_cache_is_a_fault(tmp_path: Path) -> None:
     with open_folder() as folder:
         config = f"""proxy_cache_path {folder}/cache keys_zone=zone:1m;
         server {{
@@ -491,7 +485,7 @@ def test_a_site_with_tls_is_asked_with_tls(tmp_path: Path) -> None:
     assert (no_tls.returncode, json.loads(no_tls.stdout)["error"]) == (2, "tls")
 
 
-#: the probe behind flup alone, whose faults are none of the front's and break the app all the same
+#: the probe behind flup alone: its own faults break an app as those of a front do
 FLUP = """
 import sys
 from flup.server.fcgi import WSGIServer
@@ -520,39 +514,78 @@ def flup(path: Path) -> Iterator[None]:
         process.wait(DEADLINE)
 
 
-def test_faults_of_another_server_of_the_app_are_told() -> None:
+def test_faults_of_another_server_of_the_app_are_reported() -> None:
     broken = f"location / {{ {STOCK} fastcgi_pass unix:SOCKET; }}"
     with open_folder() as folder, flup(folder / "app.sock"):
-        for config, row in ((E2.replace('fastcgi_param HTTP_PROXY "";', ""), None), (broken, "g")):
+        for config, name in ((E2.replace('fastcgi_param HTTP_PROXY "";', ""), None), (broken, "nginx-params-alone")):
             with fronts.nginx(config.replace("SOCKET", f"{folder}/app.sock"), folder) as front:
                 ended = run(front.url + PREFIX, "--json")
             said = Said(ended.returncode, json.loads(ended.stdout))
 
             assert said.status == 1
-            assert (said.told["configuration"] or {}).get("row") == row
-            # no runner of this project is there, to drop what is dangerous
+            assert (said.printed["configuration"] or {}).get("name") == name
+            # no runner of this project drops these headers
             assert {"proxy-header", "chunked"} <= set(said.faults)
             assert "HTTP_TRANSFER_ENCODING" in said.check("chunked")["why"]
 
 
+#: below the prefix, and beside it: the line break is a character of the path
+LINE_BREAKS = [f"{PREFIX}/a%0Ab", f"{PREFIX}%0A", f"{PREFIX}%0A/b", f"{PREFIX}/%0A", f"{PREFIX}/a"]
+
+
+def environs(front: fronts.Front) -> dict[str, Any]:
+    """SCRIPT_NAME and PATH_INFO of each request of :data:`LINE_BREAKS`, or the status of the front."""
+    found: dict[str, Any] = {}
+    for target in LINE_BREAKS:
+        connection = http.client.HTTPConnection("127.0.0.1", front.port, timeout=DEADLINE)
+        with contextlib.closing(connection):
+            connection.request("GET", target, headers={"X-Flask-Embed-Probe": TOKEN})
+            answer = connection.getresponse()
+            report = json.loads(answer.read()) if answer.status == 200 else None
+        environ = report and report["environ"]
+        found[target] = (environ["SCRIPT_NAME"], environ["PATH_INFO"]) if environ else answer.status
+    return found
+
+
+def test_a_line_break_in_a_path_moves_no_border_with_the_lines_of_the_doctor() -> None:
+    lines = "\n".join(snippets("nginx", Site(PREFIX, gateway=True))["paths"][0].lines)
+    with open_folder() as folder, flup(folder / "app.sock"):
+        socket = f"{folder}/app.sock"
+        config = filled(lines, Way("nginx", "")).replace("SOCKET", socket)
+        with fronts.nginx(config, folder) as front:
+            by_doctor = environs(front)
+        whole = render("nginx", Deployment(app="flask_embed.probe:app", prefix=PREFIX, socket=socket))
+        with fronts.nginx(whole.replace("listen 80;", "listen 127.0.0.1:PORT;"), folder) as front:
+            by_config = environs(front)
+
+    assert by_doctor == by_config
+    assert by_doctor == {
+        f"{PREFIX}/a%0Ab": (PREFIX, "/a\nb"),
+        f"{PREFIX}%0A": 404,
+        f"{PREFIX}%0A/b": 404,
+        f"{PREFIX}/%0A": (PREFIX, "/\n"),
+        f"{PREFIX}/a": (PREFIX, "/a"),
+    }
+
+
 def test_the_text_is_for_a_person() -> None:
-    with opened(BROKEN["c"]) as front:
+    with opened(BROKEN["nginx-path-info-by-regex"]) as front:
         ended = run(front.url + PREFIX, COLUMNS="100")
 
     assert (ended.returncode, ended.stderr) == (1, "")
     lines = ended.stdout.splitlines()
     assert re.fullmatch(rf"http://127\.0\.0\.1:\d+{PREFIX}: nginx/\S+, which reaches the app by FastCGI.*", lines[0])
-    assert "  FAULT  configuration  c, nginx-path-info-by-regex" in lines
-    assert "  ok     chunked        a body in chunks comes whole" in lines
+    assert "  FAULT  configuration  nginx-path-info-by-regex" in lines
+    assert "  ok     chunked        a body in chunks arrives whole" in lines
     assert '    app sees    SCRIPT_NAME "/yourapplication", PATH_INFO "hello/there"' in lines
     assert '    should see  SCRIPT_NAME "/yourapplication", PATH_INFO "/hello/there"' in lines
     assert "  -> nginx, in place of the location:" in lines
-    assert lines[-1] == "4 faults, 3 notes. Change the first, and ask again."
+    assert lines[-1] == "4 faults, 3 notes. Correct the first, then run the doctor again."
     assert "\x1b" not in ended.stdout
     assert max(map(len, lines)) <= 110
 
 
-def test_a_front_without_the_probe_is_told_from_others() -> None:
+def test_a_front_without_the_probe_is_reported() -> None:
     with open_folder() as folder:
         config = f"""location / {{ {BARE} fastcgi_pass unix:{folder}/nobody.sock; }}
         location /static {{ return 404; }} location /closed {{ return 403; }}
@@ -567,10 +600,10 @@ def test_a_front_without_the_probe_is_told_from_others() -> None:
             ):
                 ended = run(front.url + path, "--json")
 
-                told = json.loads(ended.stdout)
-                assert (ended.returncode, told["error"], told["ok"]) == (2, kind, False)
-                assert message in told["message"]
-                assert ended.stderr == f"python -m flask_embed doctor: {told['message']}\n"
+                printed = json.loads(ended.stdout)
+                assert (ended.returncode, printed["error"], printed["ok"]) == (2, kind, False)
+                assert message in printed["message"]
+                assert ended.stderr == f"python -m flask_embed doctor: {printed['message']}\n"
 
 
 def test_another_token_finds_no_probe() -> None:
@@ -591,10 +624,10 @@ def test_a_runner_alone_has_no_fault(runner: str) -> None:
         text = run(f"http://127.0.0.1:{started.port}/app")
         wrong = run(f"http://127.0.0.1:{started.port}/app", FLASK_EMBED_PROBE_TOKEN="another-token-of-16")
 
-    told_to_scripts = json.loads(ended.stdout)
+    printed = json.loads(ended.stdout)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert [check["check"] for check in told_to_scripts["checks"] if check["level"] == "fault"] == []
-    assert (told_to_scripts["front"], told_to_scripts["gateway"]) == ("", False)
+    assert [check["check"] for check in printed["checks"] if check["level"] == "fault"] == []
+    assert (printed["front"], printed["gateway"]) == ("", False)
     assert (text.returncode, text.stderr) == (0, "")
     assert text.stdout.splitlines()[-1].startswith("No fault")
     assert wrong.returncode == 2
@@ -621,5 +654,5 @@ def test_what_config_prints_has_no_fault(server: str, via: str, prefix: str, mon
 
     said = Said(ended.returncode, json.loads(ended.stdout))
     assert (said.status, said.faults) == (0, [])
-    assert said.told["front"] == server
+    assert said.printed["front"] == server
     assert said.level("prefix") == "ok"
