@@ -1,4 +1,4 @@
-"""How fronts read a request target: what the fixers for them compare an environ with.
+"""Request targets as fronts read them, for the fixers that compare an environ with one.
 
 REQUEST_URI is the target as the client sent it (RFC 9112 section 3.2): percent-encoded, with the query. All strings
 here are WSGI strings, latin-1 characters that stand for bytes (PEP 3333).
@@ -13,7 +13,7 @@ from flask_embed.grammar import ABSOLUTE_FORM
 
 __all__ = ["merge_slashes", "resolve_dots", "target_path"]
 
-#: nginx, lighttpd and Apache all end the path at a '#' too, which no target should hold
+#: nginx, lighttpd and Apache all end the path at a '#' too, although no target may hold one (RFC 9112 section 3.2)
 _PATH_END = re.compile(r"[?#]")
 _SLASHES = re.compile(r"//+")
 
@@ -37,7 +37,7 @@ def target_path(target: str) -> str | None:
     try:
         return unquote_to_bytes(path.encode("latin-1")).decode("latin-1")
     except UnicodeEncodeError:
-        return None  # no WSGI string, so nothing is known of its bytes
+        return None  # not a WSGI string: its bytes are unknown
 
 
 def resolve_dots(path: str) -> str:

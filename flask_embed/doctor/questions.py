@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
-from flask_embed.environ import escape_controls, front_fault, readable
+from flask_embed.environ import escape_controls, readable, url_root_fault
 from flask_embed.errors import PrefixError, UsageError
 from flask_embed.middleware.prefix import normalize_prefix
 from flask_embed.probe import ACTION_HEADER, AUTHORIZATION, TOKEN_HEADER, WORD_HEADER
@@ -122,7 +122,7 @@ class Address(NamedTuple):
         bracketed = f"[{name}]" if ":" in name else name
         default = 443 if parts.scheme == "https" else 80
         netloc = bracketed if port in (None, default) else f"{bracketed}:{port}"
-        if front_fault(netloc, "") is not None:
+        if url_root_fault(netloc, "") is not None:
             raise UsageError(f"{url!r} has the host {host!r}, which is none")
         try:
             prefix = normalize_prefix(unquote(parts.path, errors="strict"))
