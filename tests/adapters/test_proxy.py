@@ -1,4 +1,4 @@
-"""ProxyFix: which values count, what they become, and what is refused."""
+"""ProxyFix: the values that count, the environ with them, and the 400 for malformed ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many apps in one: which answers, what it sees, and how mounts change."""
+"""Many apps in one: the app that answers, the environ that it gets, and changes of the mounts."""
 
 from __future__ import annotations
 

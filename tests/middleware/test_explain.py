@@ -1,4 +1,4 @@
-"""What explain() says of a request, and iter_rules() of the rules: the same as what calls do."""
+"""explain() and iter_rules() describe requests and rules as calls answer them."""
 
 from __future__ import annotations
 

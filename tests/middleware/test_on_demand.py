@@ -1,4 +1,4 @@
-"""Apps on demand: which request is for which tenant, and how tenants are created, kept and closed."""
+"""Apps on demand: the tenant of a request, and the creation, keeping and closing of tenants."""
 
 from __future__ import annotations
 

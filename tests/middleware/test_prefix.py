@@ -1,4 +1,4 @@
-"""Prefixes: which are accepted, where a path is split, and the middleware."""
+"""Prefixes: their form, the split of a path at one, and the middleware."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gate: what passes, what is refused, and what the refusal says."""
+"""The gate: requests that pass, requests that are refused with 400, and the answer and the log of a refusal."""
 
 from __future__ import annotations
 
@@ -241,8 +241,10 @@ CHOSEN_BY_A_CLIENT = [
 UNSENDABLE = ["<address>Apache/2.4.71 (Debian) Server at shop.example Port 80</address>\n", "/a\r", "/a\0", "/\u20ac"]
 
 
-@pytest.mark.parametrize("value", UNSENDABLE)
-@pytest.mark.parametrize("key", MADE_BY_THE_SERVER)
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [*((key, UNSENDABLE[0]) for key in MADE_BY_THE_SERVER), *(("SSL_CLIENT_CERT", value) for value in UNSENDABLE[1:])],
+)
 def test_what_the_server_made_is_not_judged(key: str, value: str, caplog: pytest.LogCaptureFixture) -> None:
     environ = {**create_environ("/path"), key: value}
 
@@ -252,7 +254,7 @@ def test_what_the_server_made_is_not_judged(key: str, value: str, caplog: pytest
 
 
 @pytest.mark.parametrize("value", UNSENDABLE)
-@pytest.mark.parametrize("key", CHOSEN_BY_A_CLIENT)
+@pytest.mark.parametrize("key", ["PATH_INFO", "HTTP_X", "REMOTE_USER"])
 def test_what_a_client_can_choose_is_judged(key: str, value: str) -> None:
     environ = {**create_environ("/path"), key: value}
 
