@@ -77,16 +77,16 @@ def url_root_fault(host: str, script_name: str) -> str | None:
     >>> url_root_fault("shop.example:8000", "/shop") is None
     True
     >>> url_root_fault("good@evil.example", "")
-    'the Host header is no host'
+    'the Host header is malformed'
     """
     if host and not _is_host(host):
-        return "the Host header is no host"
+        return "the Host header is malformed"
     if script_name and (not script_name.startswith("/") or _SCRIPT_NAME_REFUSED.search(script_name)):
-        return "SCRIPT_NAME is no path prefix"
+        return "SCRIPT_NAME is not a path prefix"
     try:
         text(script_name)
     except UnicodeError:
-        return "SCRIPT_NAME is no UTF-8"
+        return "SCRIPT_NAME is not UTF-8"
     return None
 
 
