@@ -1,4 +1,4 @@
-"""What a proxy in front says of the client and of the URL, taken over from its X-Forwarded-* headers."""
+"""Client address and URL as a proxy in front reports them in X-Forwarded-* headers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import TYPE_CHECKING
 
 from flask_embed.answers import bad_request
-from flask_embed.environ import escape_controls, front_fault, split_port, text
+from flask_embed.environ import escape_controls, split_port, text, url_root_fault
 from flask_embed.grammar import PORT
 from flask_embed.middleware.prefix import normalize_prefix
 
@@ -23,7 +23,7 @@ __all__ = ["ProxyFix"]
 _logger = logging.getLogger("flask_embed.adapters")
 
 _ORIGINAL = "flask_embed.proxy_fix.orig"
-#: what ProxyFix may change, so what it keeps the values of
+#: the keys that ProxyFix may change, and keeps the values of
 _CHANGED = (
     "REMOTE_ADDR",
     "REMOTE_HOST",
@@ -46,32 +46,32 @@ _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 class ProxyFix:
-    """*app* with the client's address, scheme, host, port and prefix as the proxies in front tell them.
+    """*app* with the client's address, scheme, host, port and prefix as the proxies in front report them.
 
-    Each number is how many proxies set that header, or append to it; what counts is the value so many places from the
-    right, all lines of the header together, because a client can write whatever it likes to the left of that. A header
-    with fewer values does not count, one with the number 0 is ignored; all stay in the environ.
+    Each number is the number of proxies that set that header, or append to it; the value so many places from the right
+    counts, all lines of the header together, because a client can write any value to the left of that. A header with
+    fewer values does not count, one with the number 0 is ignored; all stay in the environ.
 
     ``x_for``, X-Forwarded-For
-        becomes REMOTE_ADDR; REMOTE_PORT and REMOTE_HOST, which are the proxy's, are left out. ``unknown`` and names
+        becomes REMOTE_ADDR; REMOTE_PORT and REMOTE_HOST, which are the proxy's, are removed. ``unknown`` and names
         like ``_x`` (RFC 7239 section 6) change nothing.
     ``x_proto``, X-Forwarded-Proto
         becomes wsgi.url_scheme and HTTPS.
     ``x_host``, X-Forwarded-Host
         becomes HTTP_HOST, SERVER_NAME and SERVER_PORT.
     ``x_port``, X-Forwarded-Port
-        becomes SERVER_PORT and the port in HTTP_HOST, in which the one that the scheme stands for is left out.
+        becomes SERVER_PORT and the port in HTTP_HOST, from which the default port of the scheme is left out.
     ``x_prefix``, X-Forwarded-Prefix
-        is put in front of SCRIPT_NAME, in which an outer mount may stand already.
+        is put in front of SCRIPT_NAME, which may hold the prefix of an outer mount already.
 
-    A value that counts and cannot be one is answered with a plain 400 that says nothing of it; the log names the
-    header. ``environ["flask_embed.proxy_fix.orig"]`` holds the values before, by their keys, if any was changed.
+    A malformed value that counts is answered with a plain 400 that does not repeat it; the log names the header.
+    ``environ["flask_embed.proxy_fix.orig"]`` holds the values before, by their keys, if any was changed.
 
     *trusted* limits all this to peers with these addresses: ``"10.0.0.1"``, ``"10.0.0.0/8"``, ``"::1"``, and
-    ``"unix"`` for a peer without an address, on a socket file. What others send does not count. None, the default,
-    trusts every peer: right only where nobody can reach the server but by the proxy.
+    ``"unix"`` for a peer without an address, on a unix socket. Headers of other peers do not count. None, the default,
+    trusts every peer: right only where clients can reach the server through the proxy alone.
 
-    ValueError or TypeError for a number or an address that is none::
+    ValueError or TypeError for a malformed number or address::
 
         application = ProxyFix(app, x_for=1, x_proto=1, x_host=1, trusted=["127.0.0.1", "unix"])
     """
@@ -87,17 +87,17 @@ class ProxyFix:
         *,
         trusted: Collection[str] | None = None,
     ) -> None:
-        #: what gets the mended environ
+        #: the app that gets the mended environ
         self.app = app
-        #: how many proxies set X-Forwarded-For
+        #: the number of proxies that set X-Forwarded-For
         self.x_for = _hops("x_for", x_for)
-        #: how many proxies set X-Forwarded-Proto
+        #: the number of proxies that set X-Forwarded-Proto
         self.x_proto = _hops("x_proto", x_proto)
-        #: how many proxies set X-Forwarded-Host
+        #: the number of proxies that set X-Forwarded-Host
         self.x_host = _hops("x_host", x_host)
-        #: how many proxies set X-Forwarded-Port
+        #: the number of proxies that set X-Forwarded-Port
         self.x_port = _hops("x_port", x_port)
-        #: how many proxies set X-Forwarded-Prefix
+        #: the number of proxies that set X-Forwarded-Prefix
         self.x_prefix = _hops("x_prefix", x_prefix)
         headers = (
             ("HTTP_X_FORWARDED_FOR", self.x_for),
@@ -110,17 +110,17 @@ class ProxyFix:
         self._is_trusted = None if trusted is None else _peer_check(trusted)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        told: dict[str, str] = {}
+        values_by_key: dict[str, str] = {}
         for key, hops in self._headers:
             if key in environ:
                 values = environ[key].rsplit(",", hops)
-                # A header without any text is none, and says as little as one that is missing.
+                # An empty header counts as a missing one.
                 if len(values) >= hops and (len(values) > 1 or values[0].strip(" \t")):
-                    told[key] = values[-hops].strip(" \t")
-        if not told or not (self._is_trusted is None or self._is_trusted(environ.get("REMOTE_ADDR", ""))):
+                    values_by_key[key] = values[-hops].strip(" \t")
+        if not values_by_key or not (self._is_trusted is None or self._is_trusted(environ.get("REMOTE_ADDR", ""))):
             return self.app(environ, start_response)
         try:
-            changes = _changes(environ, told)
+            changes = _changes(environ, values_by_key)
         except _BadHeaderError as error:
             peer = escape_controls(environ.get("REMOTE_ADDR", "") or "-")
             _logger.warning("Refused a request from %s: %s", peer, error)
@@ -128,7 +128,7 @@ class ProxyFix:
         if any(environ.get(key) != value for key, value in changes.items()):
             before = {key: environ[key] for key in _CHANGED if key in environ}
             environ = environ.copy()
-            environ.setdefault(_ORIGINAL, before)  # of two in a row, the outer one saw the real peer
+            environ.setdefault(_ORIGINAL, before)  # of two in a row, the outer one got the real peer
             for key, value in changes.items():
                 if value is None:
                     environ.pop(key, None)
@@ -138,28 +138,28 @@ class ProxyFix:
 
 
 class _BadHeaderError(Exception):
-    """A header that counts is not what it should be; the text names the header, never its value."""
+    """A header that counts is malformed; the text names the header, never its value."""
 
 
-def _changes(environ: WSGIEnvironment, told: dict[str, str]) -> dict[str, str | None]:
-    """What the headers make of the environ, None for a key to leave out."""
+def _changes(environ: WSGIEnvironment, sent: dict[str, str]) -> dict[str, str | None]:
+    """The new values of the environ for the headers that were *sent*, None for a key to remove."""
     changes: dict[str, str | None] = {}
-    if "HTTP_X_FORWARDED_FOR" in told:
-        address = _address(told["HTTP_X_FORWARDED_FOR"])
+    if "HTTP_X_FORWARDED_FOR" in sent:
+        address = _address(sent["HTTP_X_FORWARDED_FOR"])
         if address is not None:
             changes.update(REMOTE_ADDR=address, REMOTE_PORT=None, REMOTE_HOST=None)
     scheme = environ.get("wsgi.url_scheme", "http")
-    if "HTTP_X_FORWARDED_PROTO" in told:
-        scheme = told["HTTP_X_FORWARDED_PROTO"].lower()
+    if "HTTP_X_FORWARDED_PROTO" in sent:
+        scheme = sent["HTTP_X_FORWARDED_PROTO"].lower()
         if scheme not in _DEFAULT_PORTS:
             raise _BadHeaderError("X-Forwarded-Proto is neither http nor https")
         changes.update({"wsgi.url_scheme": scheme, "HTTPS": "on" if scheme == "https" else None})
     default_port = _DEFAULT_PORTS.get(scheme, "80")
-    port = _port(told["HTTP_X_FORWARDED_PORT"], "Port") if "HTTP_X_FORWARDED_PORT" in told else ""
-    if "HTTP_X_FORWARDED_HOST" in told:
-        host = told["HTTP_X_FORWARDED_HOST"]
-        if not host or front_fault(host, "") is not None:
-            raise _BadHeaderError("X-Forwarded-Host is no host")
+    port = _port(sent["HTTP_X_FORWARDED_PORT"], "Port") if "HTTP_X_FORWARDED_PORT" in sent else ""
+    if "HTTP_X_FORWARDED_HOST" in sent:
+        host = sent["HTTP_X_FORWARDED_HOST"]
+        if not host or url_root_fault(host, "") is not None:
+            raise _BadHeaderError("X-Forwarded-Host is malformed")
         name, own_port = split_port(host)
         own_port = _port(own_port, "Host") if own_port else ""
         port = port or own_port
@@ -167,11 +167,11 @@ def _changes(environ: WSGIEnvironment, told: dict[str, str]) -> dict[str, str | 
     elif port:
         changes["SERVER_PORT"] = port
         host = environ.get("HTTP_HOST", "")
-        # A Host that is none stays so: without what stands behind its name it could be taken for one.
-        if host and front_fault(host, "") is None:
+        # A malformed Host stays as it is: with another port it could pass for a well-formed one.
+        if host and url_root_fault(host, "") is None:
             changes["HTTP_HOST"] = _host(split_port(host)[0], port, default_port)
-    if "HTTP_X_FORWARDED_PREFIX" in told:
-        changes["SCRIPT_NAME"] = _prefix(told["HTTP_X_FORWARDED_PREFIX"]) + environ.get("SCRIPT_NAME", "")
+    if "HTTP_X_FORWARDED_PREFIX" in sent:
+        changes["SCRIPT_NAME"] = _prefix(sent["HTTP_X_FORWARDED_PREFIX"]) + environ.get("SCRIPT_NAME", "")
     return changes
 
 
@@ -185,12 +185,12 @@ def _address(value: str) -> str | None:
             return str(ip_address(node["bracketed"] or node["v4"] or node["v6"]))
         except ValueError:
             pass
-    raise _BadHeaderError("X-Forwarded-For is no address")
+    raise _BadHeaderError("X-Forwarded-For is not an address")
 
 
 def _port(value: str, header: str) -> str:
     if PORT.fullmatch(value) is None or not 0 < int(value) < 65536:
-        raise _BadHeaderError(f"X-Forwarded-{header} has no port from 1 to 65535")
+        raise _BadHeaderError(f"X-Forwarded-{header} has a port out of range (1 to 65535)")
     return str(int(value))
 
 
@@ -199,17 +199,17 @@ def _host(name: str, port: str, default_port: str) -> str:
 
 
 def _prefix(value: str) -> str:
-    """The prefix as a WSGI string; it stands in URLs as it is, so nothing in it is mended."""
+    """The prefix as a WSGI string; URLs hold it as it is, so it is refused rather than mended."""
     try:
         if value.startswith("/") and len(value) <= 255:
             return normalize_prefix(text(value))
-    except ValueError:  # a PrefixError, or no UTF-8
+    except ValueError:  # a PrefixError, or malformed UTF-8
         pass
-    raise _BadHeaderError("X-Forwarded-Prefix is no prefix")
+    raise _BadHeaderError("X-Forwarded-Prefix is not a prefix")
 
 
 def _hops(name: str, number: int) -> int:
-    """*number*, if it can be one of proxies."""
+    """*number*, if it can be a number of proxies; TypeError or ValueError otherwise."""
     if isinstance(number, bool) or not isinstance(number, int):
         raise TypeError(f"{name} is {number!r}; write how many proxies set that header: 0, 1, 2")
     if number < 0:
@@ -218,7 +218,7 @@ def _hops(name: str, number: int) -> int:
 
 
 def _peer_check(trusted: Collection[str]) -> Callable[[str], bool]:
-    """A function that says whether a REMOTE_ADDR is among *trusted*."""
+    """A function that returns True for a REMOTE_ADDR among *trusted*."""
     if isinstance(trusted, str | bytes):
         raise TypeError(f"trusted is {trusted!r}; write a list: [{trusted!r}]")
     networks: list[IPv4Network | IPv6Network] = []
@@ -239,7 +239,7 @@ def _peer_check(trusted: Collection[str]) -> Callable[[str], bool]:
             address: IPv4Address | IPv6Address = ip_address(peer)
         except ValueError:
             return False
-        # A socket for both versions of IP tells 127.0.0.1 as ::ffff:127.0.0.1 (RFC 4291 section 2.5.5.2).
+        # A socket for both versions of IP reports 127.0.0.1 as ::ffff:127.0.0.1 (RFC 4291 section 2.5.5.2).
         mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
         return any(address in network or (mapped is not None and mapped in network) for network in networks)
 
@@ -255,4 +255,4 @@ def _network(entry: str) -> IPv4Network | IPv6Network:
         hint = f"its network is {str(ip_network(entry, strict=False))!r}"
     except ValueError:
         hint = "write an address ('127.0.0.1'), a network ('10.0.0.0/8') or 'unix'"
-    raise ValueError(f"trusted holds {entry!r}, which is no address and no network; {hint}")
+    raise ValueError(f"trusted holds {entry!r}, which is neither an address nor a network; {hint}")

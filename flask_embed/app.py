@@ -23,7 +23,6 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from flask_embed.ctx import RequestContext, bound_context, current_context, has_request_context
 from flask_embed.environ import (
     DEVELOPMENT,
-    front_fault,
     host_is_trusted,
     is_loopback,
     path_only,
@@ -31,6 +30,7 @@ from flask_embed.environ import (
     request_host,
     text,
     url_quote,
+    url_root_fault,
 )
 from flask_embed.registry import Registry
 from flask_embed.routing import subdomain_of
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from jinja2 import BaseLoader, Environment
+    from werkzeug.routing import Rule
 
     from flask_embed.sessions import Session
     from flask_embed.testing import Client
@@ -119,7 +120,7 @@ class Flask(Registry):
         """
         context = bound_context()
         environ = context.environ
-        fault = front_fault(environ.get("HTTP_HOST", ""), environ.get("SCRIPT_NAME", ""))
+        fault = url_root_fault(environ.get("HTTP_HOST", ""), environ.get("SCRIPT_NAME", ""))
         if fault is not None:
             error = BadRequest(fault)
         elif self.trusted_hosts is not None and not host_is_trusted(environ, self.trusted_hosts):
@@ -153,6 +154,16 @@ class Flask(Registry):
         context.endpoint = rule.endpoint
         context.view_args = values
         return rule.endpoint, values
+
+    def iter_rules(self) -> Iterable[Rule]:
+        """The rules of the app, in the order of adding."""
+        return self.url_map.iter_rules()
+
+    def explain_request(self, environ: WSGIEnvironment) -> tuple[str | None, dict[str, Any], str]:
+        """Endpoint and values of the rule that matches a request, and its answer in words; no view is called."""
+        from flask_embed.explanation import explain_request
+
+        return explain_request(self, environ)
 
     def dispatch_request(self) -> Any:
         """Match the request and call its view function: what that returns, or the handler of the error."""

@@ -1,4 +1,4 @@
-"""What an app is made of: the apps behind its middleware and its mounts, and where each of them lies."""
+"""The apps inside an app: behind its middleware and its mounts, where each lies, and which one a request goes to."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Part", "is_flask_embed", "parts_of"]
+    from _typeshed.wsgi import WSGIEnvironment
+
+__all__ = ["Part", "Passage", "is_flask_embed", "parts_of"]
 
 
 class Part(NamedTuple):
     """An app inside another one, or that one itself."""
 
     app: Any
-    #: what it is mounted at within the outermost app, as a WSGI string: ``""`` or ``/a/b``
+    #: where it is mounted within the outermost app, as a WSGI string: ``""`` or ``/a/b``
     prefix: str = ""
     #: the host that it is mounted under, ``*.example.com`` for all below one; empty for any
     host: str = ""
@@ -25,25 +27,43 @@ class Part(NamedTuple):
     keys: tuple[str, ...] = ()
 
 
+class Passage(NamedTuple):
+    """The next step of a request: the app that it is passed on to, or the answer if it ends here.
+
+    Middleware has a method ``passes_on(environ)`` that returns one and decides as its calls do.
+    """
+
+    #: None if the request ends here
+    app: Any
+    #: what that app gets, never the caller's environ changed
+    environ: WSGIEnvironment
+    #: the status and the reason, or a few words, if the request ends here
+    outcome: str = ""
+    #: the key of the mount that gets it, ``/`` for the app for the rest; None if no mount has a part in it
+    mount: str | None = None
+    #: False if the request ends at an app that does not exist yet
+    is_answered: bool = True
+
+
 def parts_of(app: Any) -> Iterator[Part]:
     """*app* and all apps inside it, from the outside in; one that is mounted twice comes twice.
 
-    Inside is what stands in ``.app`` (the habit of middleware) or ``.wsgi_app`` (of Flask), what a bound method
-    belongs to, and the values of ``.mounts`` (Werkzeug's dispatcher). Middleware that knows better has a method
-    ``inner_parts()``: the apps directly inside, placed as it sees them, the most general one first.
+    Inside are ``.app`` (the habit of middleware) or ``.wsgi_app`` (of Flask), the object of a bound method, and the
+    values of ``.mounts`` (Werkzeug's dispatcher). Middleware with apps elsewhere has a method ``inner_parts()``: the
+    apps directly inside, placed as it sees them, the most general one first.
     """
     waiting: list[tuple[Part, frozenset[int]]] = [(Part(app), frozenset())]
     while waiting:
         part, around = waiting.pop()
         if id(part.app) in around:
-            continue  # an app that wraps its own wsgi_app is inside of what it holds
+            continue  # an app that wraps its own wsgi_app lies inside the middleware that it holds
         yield part
         around |= {id(part.app)}
         waiting += reversed([(_placed(inner, part), around) for inner in _inner_parts(part.app)])
 
 
 def is_flask_embed(app: Any) -> bool:
-    """Whether *app* is a Flask object of this project, and not one of Flask's own."""
+    """True if *app* is a Flask object of this project, and not one of Flask's own."""
     return isinstance(_attribute(app, "startup_funcs"), list)
 
 
@@ -63,9 +83,9 @@ def _inner_parts(app: Any) -> Iterable[Part]:
 
 
 def _attribute(app: Any, name: str) -> Any:
-    """An attribute of a foreign app, None if there is none, or if asking for it fails.
+    """An attribute of a foreign app, None if it is missing or if reading it fails.
 
-    What ``__getattr__`` would make up is none: an app that has whatever it is asked for would have no end.
+    Attributes that ``__getattr__`` makes up do not count: an app that has every attribute would have no end.
     """
     if getattr_static(app, name, None) is None:
         return None
@@ -76,5 +96,5 @@ def _attribute(app: Any, name: str) -> Any:
 
 
 def _placed(child: Part, parent: Part) -> Part:
-    """*child* as it lies in what *parent* lies in."""
+    """*child*, a part of *parent*, placed in the outermost app."""
     return Part(child.app, parent.prefix + child.prefix, child.host or parent.host, parent.keys + child.keys)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = [
     "DEVELOPMENT",
     "escape_controls",
-    "front_fault",
     "has_line_break",
     "host_is_trusted",
     "is_loopback",
@@ -33,6 +32,7 @@ __all__ = [
     "split_port",
     "text",
     "url_quote",
+    "url_root_fault",
 ]
 
 #: RFC 9110 section 7.2 by way of RFC 3986 host, narrowed to names that DNS or a container network can hold
@@ -68,25 +68,25 @@ def has_line_break(value: str) -> bool:
 
 
 @lru_cache(maxsize=128)
-def front_fault(host: str, script_name: str) -> str | None:
-    """Why a request with this Host and this SCRIPT_NAME has to be refused, or None.
+def url_root_fault(host: str, script_name: str) -> str | None:
+    """The reason for a 400 if URLs cannot begin with this Host and this SCRIPT_NAME, or None.
 
     Both become part of the URLs that an app builds. An empty *host* stands for a request without one.
-    Few values are seen again and again, so the answer is remembered.
+    The same few values come again and again, so the result is cached.
 
-    >>> front_fault("shop.example:8000", "/shop") is None
+    >>> url_root_fault("shop.example:8000", "/shop") is None
     True
-    >>> front_fault("good@evil.example", "")
-    'the Host header is no host'
+    >>> url_root_fault("good@evil.example", "")
+    'the Host header is malformed'
     """
     if host and not _is_host(host):
-        return "the Host header is no host"
+        return "the Host header is malformed"
     if script_name and (not script_name.startswith("/") or _SCRIPT_NAME_REFUSED.search(script_name)):
-        return "SCRIPT_NAME is no path prefix"
+        return "SCRIPT_NAME is not a path prefix"
     try:
         text(script_name)
     except UnicodeError:
-        return "SCRIPT_NAME is no UTF-8"
+        return "SCRIPT_NAME is not UTF-8"
     return None
 
 
@@ -117,7 +117,7 @@ def request_host(environ: WSGIEnvironment) -> str:
             host = f"[{host}]"
         if host and port:
             host = f"{host}:{port}"
-        if front_fault(host, "") is not None:  # a socket file's, or an address with a scope: none that a client asks
+        if url_root_fault(host, "") is not None:  # a socket file's, or an address with a scope: none that a client asks
             host = ""
     host = host.lower()
     return host.removesuffix(":443" if scheme == "https" else ":80").removesuffix(":")

@@ -1,4 +1,4 @@
-"""Startup and shutdown: what apps want done once in each worker, before the first request and after the last one."""
+"""Startup and shutdown functions of apps: run once in each worker, before the first request and after the last one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["Gains", "Lifespan", "lifespan"]
+__all__ = ["AppContainer", "Lifespan", "lifespan"]
 
 _logger = logging.getLogger("flask_embed.lifespan")
 
@@ -24,11 +24,11 @@ class Lifespan:
     def __init__(self, app: Any) -> None:
         self._app = app
         self._lock = Lock()
-        #: the apps that were started by their id, in order
+        #: the started apps by their id, in order
         self._started: dict[int, Any] = {}
-        #: the middleware that is told when it is over
-        self._gaining: list[Gains] = []
-        self._over = False
+        #: the middleware to call when the worker stops
+        self._containers: list[AppContainer] = []
+        self._is_stopped = False
 
     def __enter__(self) -> Self:
         self.start()
@@ -40,62 +40,62 @@ class Lifespan:
         self.stop()
 
     def start(self) -> None:
-        """Run the startup functions of the app and of all apps inside it; those that have run are left out."""
+        """Run the startup functions of the app and of all apps inside it, except those that are started already."""
         self.add(self._app)
 
     def add(self, app: Any) -> None:
-        """Run the startup functions of *app*, which has come later, and of all apps inside it."""
+        """Run the startup functions of *app*, added while serving, and of all apps inside it."""
         for part in parts_of(app):
-            if isinstance(part.app, Gains):
+            if isinstance(part.app, AppContainer):
                 part.app.lifespan = self
-                self._gaining.append(part.app)
+                self._containers.append(part.app)
             elif is_flask_embed(part.app) and self._is_new(part.app):
                 for function in part.app.startup_funcs:
                     _run(function, "on_startup")
 
     def _is_new(self, app: Any) -> bool:
-        """Whether *app* is to be started now; it counts as started from here on."""
+        """True if *app* is to be started now; from here on it counts as started."""
         with self._lock:
-            if self._over or id(app) in self._started:
+            if self._is_stopped or id(app) in self._started:
                 return False
             self._started[id(app)] = app
             return True
 
     def stop(self) -> None:
-        """Run the shutdown functions of what was started: the last app first, and of each the last function first."""
+        """Run the shutdown functions of the started apps: the last app first, and of each the last function first."""
         with self._lock:
-            self._over = True
+            self._is_stopped = True
             started, self._started = list(self._started.values()), {}
-            gaining, self._gaining = self._gaining, []
-        for middleware in reversed(gaining):
-            _run(middleware.ended, "closing")
+            containers, self._containers = self._containers, []
+        for container in reversed(containers):
+            _run(container.on_stop, "closing")
         for app in reversed(started):
             for function in reversed(app.shutdown_funcs):
                 _run(function, "on_shutdown")
 
 
-class Gains:
-    """Middleware that may have further apps in it later on: it tells them to the lifespan that it is part of."""
+class AppContainer:
+    """Middleware that can get new apps while serving; reports each to the running :class:`Lifespan`."""
 
     #: set while it is served
     lifespan: Lifespan | None = None
 
-    def gained(self, app: Any) -> None:
+    def app_added(self, app: Any) -> None:
         """Start *app* if the worker is serving already."""
         if self.lifespan is not None:
             self.lifespan.add(app)
 
-    def ended(self) -> None:
-        """Called before the apps are shut down: for what has to be closed besides."""
+    def on_stop(self) -> None:
+        """Close what the middleware holds besides; called before the apps are shut down."""
 
 
 def lifespan(app: Any) -> Lifespan:
     """Start *app* for the length of a ``with`` block, and shut it down at its end.
 
     The functions of ``@app.on_startup`` and ``@app.on_shutdown`` are found in every flask_embed app inside: behind
-    middleware (``.app``, ``.wsgi_app``) and mounts. Each runs once. One that raises is logged with its traceback, and
-    keeps none of the others from running. An app that is loaded or mounted within the block starts then. Every
-    runner does this; another server's own code does it like this::
+    middleware (``.app``, ``.wsgi_app``) and mounts. Each runs once. If one raises, its traceback is logged and the
+    others run all the same. An app that is loaded or mounted within the block starts then. Every runner does this;
+    the start script of another server does it like this::
 
         with lifespan(application):
             server.serve_forever()

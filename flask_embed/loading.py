@@ -1,4 +1,4 @@
-"""From the text ``module:attribute`` to a WSGI app, without evaluating anything."""
+"""The WSGI app that the text ``module:attribute`` names; the text is never evaluated."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def load_app(target: str, prefix: str = "") -> WSGIApplication:
 
     A factory may have a parameter called ``prefix``: it gets *prefix*, where the app is going to be mounted, as text.
 
-    :exc:`~flask_embed.errors.LoadError` if the text has another form, if nothing has that name, or if what has
-    it is no WSGI app. What the module itself raises while it is imported, and what the factory raises, is
-    passed on as it is: it is a fault of that code, and its traceback is worth seeing.
+    :exc:`~flask_embed.errors.LoadError` for a malformed text, for a missing module or attribute, and for an object
+    that is not a WSGI app. Errors that the module raises during its import, or the factory, are passed on as they are:
+    the fault is in that code, and the traceback shows where.
     """
     module, attribute, is_factory = check_target(target)
     found = _attribute(_import(module, target), attribute, target)
     if is_factory:
         if not callable(found):
-            raise LoadError(f"{target!r}: {attribute!r} cannot be called; write it without '()'")
+            raise LoadError(f"{target!r}: {attribute!r} is not callable; write it without '()'")
         found = _made_by(found, attribute, target, prefix)
     if not callable(found) or not _accepts(found, 2):
         hint = ""
@@ -39,9 +39,9 @@ def load_app(target: str, prefix: str = "") -> WSGIApplication:
 
 
 def check_target(target: str) -> tuple[str, str, bool]:
-    """Module, attribute, and whether it is a factory, of the text that names an app; nothing is imported.
+    """Module, attribute, and True for a factory, of the text that names an app; nothing is imported.
 
-    :exc:`~flask_embed.errors.LoadError` if the text has another form.
+    :exc:`~flask_embed.errors.LoadError` for a malformed text.
     """
     match = TARGET.fullmatch(target)
     if match is None:
@@ -57,9 +57,7 @@ def _made_by(factory: Any, name: str, target: str, prefix: str) -> Any:
     if takes_prefix and _accepts(factory, 0, prefix=prefix):
         return factory(prefix=prefix)
     if not _accepts(factory, 0):
-        raise LoadError(
-            f"{target!r}: the factory {name!r} needs arguments; one called 'prefix' is all that it may need"
-        )
+        raise LoadError(f"{target!r}: the factory {name!r} needs arguments; it may have one alone, called 'prefix'")
     return factory()
 
 
@@ -67,7 +65,7 @@ def _import(name: str, target: str) -> Any:
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
-        # Only if the missing module is the named one, or a package on the way to it: else it is the module's own fault.
+        # If another module than the named one (or a package on the way to it) is missing, the fault is in the module.
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise
         missing = error.name
@@ -85,7 +83,7 @@ def _attribute(module: Any, path: str, target: str) -> Any:
 
 
 def _accepts(function: Any, count: int, **named: Any) -> bool:
-    """Whether *function* can be called with *count* positional arguments, as far as its signature tells."""
+    """True if *function* can be called with *count* positional arguments, as far as its signature shows."""
     try:
         signature(function).bind(*[Parameter.empty] * count, **named)
     except TypeError:

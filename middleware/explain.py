@@ -1,25 +1,19 @@
-"""What would answer a URL, and why; and every rule of every mounted app with the path that clients ask for."""
+"""The app that answers a URL, and the reason; and every rule of all mounted apps with the path that clients ask for."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from inspect import getattr_static
 from types import MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
-from werkzeug.routing import RequestRedirect
-
-from flask_embed.composition import is_flask_embed, parts_of
-from flask_embed.environ import escape_controls, host_is_trusted, readable
+from flask_embed.composition import Passage, is_flask_embed, parts_of
+from flask_embed.environ import escape_controls, readable
 from flask_embed.errors import PrefixError
-from flask_embed.middleware.dispatcher import DispatcherMiddleware, Mount
-from flask_embed.middleware.hosts import host_keys, normalize_host
-from flask_embed.middleware.lazy_app import LazyApp
-from flask_embed.middleware.on_demand import PathDispatcher, SubdomainDispatcher
-from flask_embed.middleware.prefix import PrefixMiddleware, below
-from flask_embed.middleware.strict import StrictEnviron, environ_fault
+from flask_embed.middleware.hosts import normalize_host
+from flask_embed.middleware.strict import environ_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,22 +25,22 @@ __all__ = ["Explanation", "PublicRule", "explain", "iter_rules"]
 
 @dataclass
 class Explanation:
-    """Which app answers a request, and what it sees; printed, it is a few lines for a person."""
+    """The app that answers a request, and the environ that it gets; printed, it is a few lines for a person."""
 
     method: str
     url: str
     #: the keys of the mounts on the way, from the outside in
     mounts: list[str] = field(default_factory=list)
-    #: as the app sees them, as text
+    #: as the app gets them, as text
     script_name: str = ""
     path_info: str = ""
-    #: the app that answers, None if none does
+    #: the app that answers, None without one
     app: Any = None
-    #: of the rule that matches, None if none does or the app is no flask_embed app
+    #: of the rule that matches; None without one, and for an app that is not a flask_embed app
     endpoint: str | None = None
     #: the values of its variables
     values: dict[str, Any] = field(default_factory=dict)
-    #: what comes of it, in a few words
+    #: the answer, in a few words
     outcome: str = ""
     #: the mounts that were passed over, and why
     losers: list[tuple[str, str]] = field(default_factory=list)
@@ -63,7 +57,7 @@ class Explanation:
         for place, (key, reason) in enumerate(shown):
             lines.append(f"  {'not' if place == 0 else '':<12} {key}: {reason}")
         if len(self.losers) > len(shown):
-            lines.append(f"  {'':<12} and {len(self.losers) - len(shown)} mounts more")
+            lines.append(f"  {'':<12} and {len(self.losers) - len(shown)} more mounts")
         return "\n".join(map(escape_controls, lines))
 
 
@@ -76,15 +70,15 @@ class PublicRule(NamedTuple):
     endpoint: str
     #: the keys of the mounts that lead to its app, from the outside in
     mounts: tuple[str, ...]
-    #: the mount that gets these paths instead, so that the rule is never asked; empty if none does
+    #: the mount that gets these paths instead, so that no request reaches the rule; empty without one
     shadowed_by: str
 
 
 def explain(app: Any, url: str, method: str = "GET", *, losers: bool = True) -> Explanation:
-    """Which app inside *app* answers a request for *url*, what it sees, and why no other; no app is called.
+    """The app inside *app* that answers a request for *url*, its environ, and why no other does; no app is called.
 
     *url* is a path with or without a query string, or has scheme and host too. ValueError if it is neither. Without
-    *losers* the mounts that were passed over are not looked at, which costs as much as there are.
+    *losers* the mounts that were passed over are left out: to find their reasons takes time for each mount.
     """
     found = Explanation(method.upper(), url)
     _follow(app, _environ(url, found.method), found, losers)
@@ -98,22 +92,28 @@ def _follow(app: Any, environ: WSGIEnvironment, found: Explanation, losers: bool
     while app is not None:
         at = (id(app), environ["PATH_INFO"])
         if at in passed:
-            found.app, found.outcome = None, "nothing: what is mounted there leads to itself again"
+            found.app, found.outcome = None, "none: the app there passes the request back to itself"
             break
         passed.add(at)
         on_the_way.append(app)
         found.app = app
-        app = _step(app, environ, found, on_the_way, losers)
+        if losers and getattr_static(type(app), "passed_over", None) is not None:  # a dispatcher
+            found.losers += app.passed_over(environ)
+        app, environ, found.outcome, mount, is_answered = _passage(app, environ, found, on_the_way)
+        if mount is not None:
+            found.mounts.append(mount)
+        if not is_answered:
+            found.app = None
     found.script_name, found.path_info = (readable(environ[key]) for key in ("SCRIPT_NAME", "PATH_INFO"))
 
 
 def _environ(url: str, method: str) -> WSGIEnvironment:
-    """What a server would make of the URL."""
+    """The environ of a request for the URL, as a server would build it."""
     scheme, host, target = "http", "", url
     if not url.startswith("/"):
         scheme, mark, rest = url.partition("://")
         authority = re.split("[/?#]", rest, maxsplit=1)[0]
-        host = _sent(authority.rpartition("@")[2])  # who logs in is no part of the Host
+        host = _sent(authority.rpartition("@")[2])  # the user is not sent in Host
         target = rest[len(authority) :] or "/"
         scheme = scheme.lower()
         if not mark or scheme not in ("http", "https") or not host:
@@ -125,7 +125,7 @@ def _environ(url: str, method: str) -> WSGIEnvironment:
 
 
 def _sent(host: str) -> str:
-    """The Host header that a browser sends for *host*; empty if it is none."""
+    """The Host header that a browser sends for *host*; empty if it is malformed."""
     try:
         normalized = normalize_host(host)
     except PrefixError:
@@ -134,7 +134,7 @@ def _sent(host: str) -> str:
 
 
 def _request(method: str, path: str, scheme: str, host: str, query: str = "") -> WSGIEnvironment:
-    """The environ of a request for *path*, a WSGI string; without a host it is for none that a mount may have."""
+    """The environ of a request for *path*, a WSGI string; with an empty host no mount of a host gets it."""
     return {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
@@ -147,110 +147,38 @@ def _request(method: str, path: str, scheme: str, host: str, query: str = "") ->
     }
 
 
-def _step(app: Any, environ: WSGIEnvironment, found: Explanation, on_the_way: list[Any], losers: bool) -> Any:
-    """Where *app* passes the request on to, with what it would change in the environ; None if it ends there."""
+def _passage(app: Any, environ: WSGIEnvironment, found: Explanation, on_the_way: list[Any]) -> Passage:
+    """The step that a request takes at *app*; at a flask_embed app its answer is found too."""
     if isinstance(app, MethodType):
         owner = app.__self__
         if not (is_flask_embed(owner) and any(owner is one for one in on_the_way)):
-            return owner
+            return Passage(owner, environ)
         found.app = owner  # its own wsgi_app, with middleware around
-        found.outcome = _answer(owner, environ, found)
-        return None
-    if isinstance(app, DispatcherMiddleware):
-        return _through_dispatcher(app, environ, found, losers)
-    if isinstance(app, PrefixMiddleware):
-        rest = environ["PATH_INFO"] if app.mode == "stripped" else below(environ["PATH_INFO"], app.prefix)
-        if rest is None:
-            found.outcome = f"404: the path is not below the prefix {readable(app.prefix)}"
-            return None
-        environ["SCRIPT_NAME"] += app.prefix
-        environ["PATH_INFO"] = rest
-        return app.app
-    if isinstance(app, PathDispatcher | SubdomainDispatcher):
-        return _through_tenants(app, environ, found)
-    if isinstance(app, LazyApp) and app.app is None:
-        found.outcome = f"{app.target}, which is imported with its first request"
-        return None
-    if isinstance(app, StrictEnviron) and (fault := environ_fault(environ)) is not None:
-        found.outcome = f"400: {fault}"
-        return None
-    for name in ("wsgi_app", "app"):
+        return Passage(None, environ, _answer(owner, environ, found))
+    if getattr_static(type(app), "passes_on", None) is not None:
+        passage: Passage = app.passes_on(environ)
+        return passage
+    for name in ("wsgi_app", "app"):  # the habits of Flask and of other middleware
         inner = vars(app).get(name) if hasattr(app, "__dict__") else None
         if callable(inner):
-            return inner
-    found.outcome = _answer(app, environ, found) if is_flask_embed(app) else f"whatever {app!r} answers"
-    return None
-
-
-def _through_dispatcher(app: DispatcherMiddleware, environ: WSGIEnvironment, found: Explanation, losers: bool) -> Any:
-    path, hosts = environ["PATH_INFO"], host_keys(environ)
-    mount = app.find_mount(environ)
-    for other in app.iter_mounts() if losers else ():
-        if other is not mount and (other.host or other.prefix):
-            found.losers.append((other.key, _why_not(other, mount, path, hosts)))
-    if mount is None:
-        found.outcome = "404: no mount is for this path, and there is no app for the rest"
-        return None
-    found.mounts.append(mount.key or "/")
-    environ["SCRIPT_NAME"] += mount.prefix
-    environ["PATH_INFO"] = path[len(mount.prefix) :]
-    return mount.app
-
-
-def _through_tenants(app: PathDispatcher | SubdomainDispatcher, environ: WSGIEnvironment, found: Explanation) -> Any:
-    place = app.place_of(environ)
-    if place is None:
-        return app.default_app
-    name, prefix = place
-    environ["SCRIPT_NAME"] += prefix
-    environ["PATH_INFO"] = environ["PATH_INFO"][len(prefix) :]
-    tenant = app.apps.get(name)
-    if tenant is None:
-        found.app = None
-        found.outcome = f"the app that is created for {name!r}, or the default app if there is no such tenant"
-    return tenant
-
-
-def _why_not(other: Mount, winner: Mount | None, path: str, hosts: tuple[str, ...]) -> str:
-    if other.host and other.host not in hosts:
-        return "the request is for another host"
-    if below(path, other.prefix) is None:
-        if path.startswith(other.prefix):
-            return "the path only begins like it, in the middle of a segment"
-        return "the path is not below it"
-    if winner is not None and winner.host != other.host:
-        return f"the host of {winner.key} is more exact"
-    return f"{winner.key if winner else 'another prefix'} is longer"
+            return Passage(inner, environ)
+    return Passage(None, environ, _answer(app, environ, found) if is_flask_embed(app) else f"given by {app!r}")
 
 
 def _answer(app: Any, environ: WSGIEnvironment, found: Explanation) -> str:
-    """What a flask_embed app makes of the request."""
+    """The outcome at a flask_embed app; endpoint and values are stored."""
     fault = environ_fault(environ)
     if fault is not None:
         return f"400: {fault}"
-    if app.trusted_hosts is not None and not host_is_trusted(environ, app.trusted_hosts):
-        return f"400: the host is not among the trusted_hosts of {app.package_name!r}"
-    try:
-        rule, values = app.url_map.match(environ, app.server_name)
-    except RequestRedirect as redirect:
-        return f"{redirect.code} to {redirect.new_url}"
-    except MethodNotAllowed as error:
-        if found.method == "OPTIONS":
-            return f"the methods of this path: {', '.join(sorted(error.valid_methods or ()))}"
-        return (
-            f"405: {found.method} is not among the methods of this path, {', '.join(sorted(error.valid_methods or ()))}"
-        )
-    except HTTPException as error:
-        return f"{error.code}: no rule of {app.package_name!r} matches"
-    found.endpoint, found.values = rule.endpoint, values
-    return f"endpoint {rule.endpoint!r} of {app.package_name!r}" + (f" with {values!r}" if values else "")
+    found.endpoint, found.values, outcome = app.explain_request(environ)
+    return str(outcome)
 
 
 def iter_rules(app: Any) -> Iterator[PublicRule]:
     """Every rule of *app* and of the flask_embed apps inside it, from the outside in, in the order of adding."""
     for part in parts_of(app):
         if is_flask_embed(part.app):
-            for rule in part.app.url_map.iter_rules():
+            for rule in part.app.iter_rules():
                 path = f"{part.host}{readable(part.prefix)}{rule.rule}"
                 methods = tuple(sorted(rule.methods or ()))
                 keys = tuple(key or "/" for key in part.keys)
@@ -258,10 +186,10 @@ def iter_rules(app: Any) -> Iterator[PublicRule]:
 
 
 def _shadow(outermost: Any, keys: tuple[str, ...], path: str, host: str) -> str:
-    """The mount that gets what the rule with this path could match; empty if the app at these *keys* gets it."""
+    """The mount that gets the paths of the rule with this path; empty if the app at these *keys* gets them."""
     literal, variable, _ = path.removeprefix(host).partition("<")
     if variable:
-        literal = literal[: literal.rfind("/") + 1]  # "/shop<name>" also matches what is not below "/shop"
+        literal = literal[: literal.rfind("/") + 1]  # "/shop<name>" also matches paths that are not below "/shop"
     found = Explanation("GET", path)
     wsgi_path = literal.encode("utf-8", "replace").decode("latin-1")
     _follow(outermost, _request("GET", wsgi_path, "http", host.replace("*", "any-other-name")), found, losers=False)
@@ -271,5 +199,5 @@ def _shadow(outermost: Any, keys: tuple[str, ...], path: str, host: str) -> str:
 
 
 def _without_rest(keys: Iterable[str]) -> list[str]:
-    """Keys without those of apps for the rest: an app that holds its dispatcher is such a one in it, too."""
+    """Keys without those of apps for the rest: an app that holds its own dispatcher is the app for the rest in it."""
     return [key for key in keys if key != "/"]

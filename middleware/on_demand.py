@@ -1,4 +1,4 @@
-"""Dispatchers that make their apps on demand: one for each first segment of the path, or for each subdomain."""
+"""Dispatchers that create their apps on demand: one for each first segment of the path, or for each subdomain."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import logging
 from abc import ABC, abstractmethod
 from collections import OrderedDict, deque
 from ipaddress import ip_address
-from threading import Event, Lock, get_ident
+from threading import Lock, get_ident
 from typing import TYPE_CHECKING
 
 from flask_embed.answers import not_found, unavailable
-from flask_embed.composition import Part, is_flask_embed
-from flask_embed.environ import escape_controls, front_fault, request_host, split_port, text
+from flask_embed.composition import Part, Passage
+from flask_embed.environ import escape_controls, request_host, split_port, text, url_root_fault
 from flask_embed.errors import PrefixError
-from flask_embed.lifespan import Gains, Lifespan
+from flask_embed.lifespan import AppContainer
 from flask_embed.middleware.hosts import normalize_host
 from flask_embed.middleware.prefix import moved_below
+from flask_embed.middleware.tenants import Making, Tenant, TenantBody
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -27,50 +28,10 @@ __all__ = ["PathDispatcher", "SubdomainDispatcher"]
 _logger = logging.getLogger("flask_embed.middleware")
 
 
-class _Tenant:
-    """An app that was created, and how many requests it is answering. The dispatcher's lock guards the numbers."""
+class _OnDemand(AppContainer, ABC):
+    """The base of both dispatchers: their apps by name, the least recently used one first.
 
-    __slots__ = ("app", "left", "lifespan", "name", "running")
-
-    def __init__(self, name: str, app: WSGIApplication) -> None:
-        self.name = name
-        self.app = app
-        self.lifespan = Lifespan(app)
-        #: the requests that it is answering; the first is the one that it was created for
-        self.running = 1
-        #: whether no further request gets it
-        self.left = False
-
-    def shut(self) -> None:
-        """Run the shutdown functions, and ``close()`` of what is no flask_embed app; a failure is logged."""
-        try:
-            self.lifespan.stop()
-            # The close() of a class is for its instances: such an app is made anew by each request.
-            if not is_flask_embed(self.app) and not isinstance(self.app, type):
-                close = getattr(self.app, "close", None)
-                if callable(close):
-                    close()
-        except (Exception, SystemExit):  # an app that calls sys.exit() ends no server
-            _logger.exception("The app of the tenant %r could not be closed", escape_controls(self.name))
-
-
-class _Making:
-    """An app that is being created: one request does it, the others that ask for it wait until it is over."""
-
-    __slots__ = ("instead", "maker", "over")
-
-    def __init__(self) -> None:
-        self.over = Event()
-        #: the thread or greenlet that creates it
-        self.maker = get_ident()
-        #: what answers those who waited, if there is no app
-        self.instead: WSGIApplication | None = None
-
-
-class _OnDemand(Gains, ABC):
-    """What both dispatchers share: their apps by name, the one that was used longest ago first.
-
-    The lock is held for a few look-ups only, never while anything of an app runs.
+    The lock is held for a few look-ups only, never while code of an app runs.
     """
 
     def __init__(
@@ -85,30 +46,30 @@ class _OnDemand(Gains, ABC):
             raise TypeError(f"default_app is {default_app!r}; pass a WSGI app, or None for a plain 404")
         if type(max_apps) is not int or max_apps < 1:
             raise ValueError(f"max_apps is {max_apps!r}; write how many apps may be kept, 1 or more")
-        #: answers where there is no tenant
+        #: answers requests without a tenant
         self.default_app: WSGIApplication = not_found if default_app is None else default_app
         #: gets a name, returns a new app or None
         self.create_app = create_app
-        #: how many apps are kept
+        #: the number of apps that are kept
         self.max_apps = max_apps
         self._lock = Lock()
-        self._tenants: OrderedDict[str, _Tenant] = OrderedDict()
-        #: by name, for as long as the creation takes
-        self._making: dict[str, _Making] = {}
-        #: the tenants of bodies that were collected without having been closed
-        self._lost: deque[_Tenant] = deque()
+        self._tenants: OrderedDict[str, Tenant] = OrderedDict()
+        #: by name, while the creation runs
+        self._making: dict[str, Making] = {}
+        #: the tenants of bodies that were collected without a close()
+        self._lost: deque[Tenant] = deque()
         self._closed = False
 
     @property
     def apps(self) -> dict[str, WSGIApplication]:
-        """The apps that are kept at this moment, by name; the one that was used longest ago comes first."""
+        """The apps that are kept at this moment, by name; the least recently used one comes first."""
         with self._lock:
             return {name: tenant.app for name, tenant in self._tenants.items()}
 
     def close(self) -> None:
-        """Close all apps, each when its last running request has ended. From then on tenants are answered with a 503.
+        """Close all apps, each when its last running request has ended. From then on tenants are answered 503.
 
-        Runners do that at their end, as every :func:`~flask_embed.lifespan.lifespan` does.
+        Runners do that at their end, and so does the end of every :func:`~flask_embed.lifespan.lifespan`.
         """
         self._end_lost()
         with self._lock:
@@ -123,8 +84,21 @@ class _OnDemand(Gains, ABC):
             tenant.shut()
 
     def inner_parts(self) -> Iterable[Part]:
-        """The default app; no tenant, for each has a lifespan of its own and must not start in a second one."""
+        """The default app alone: each tenant has a lifespan of its own and must not start in a second one."""
         return [] if self.default_app is not_found else [Part(self.default_app)]
+
+    def passes_on(self, environ: WSGIEnvironment) -> Passage:
+        """The app of the tenant if it is created, or the default app, with the environ that it gets."""
+        place = self.place_of(environ)
+        if place is None:
+            return Passage(self.default_app, environ)
+        name, prefix = place
+        inner = moved_below(environ, prefix, environ.get("PATH_INFO", "")[len(prefix) :])
+        app = self.apps.get(name)
+        if app is not None:
+            return Passage(app, inner)
+        outcome = f"given by the app that is created for {name!r}, or by the default app if there is no such tenant"
+        return Passage(None, inner, outcome, is_answered=False)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         place = self.place_of(environ)
@@ -132,43 +106,40 @@ class _OnDemand(Gains, ABC):
             return self.default_app(environ, start_response)
         name, prefix = place
         tenant = self._enter(name)
-        if not isinstance(tenant, _Tenant):
+        if not isinstance(tenant, Tenant):
             return tenant(environ, start_response)
         try:
             inner = moved_below(environ, prefix, environ["PATH_INFO"][len(prefix) :]) if prefix else environ.copy()
-            inner["flask_embed.mounts"] = (
-                None,
-                environ,
-                self.key_of(name),
-            )  # no names for url_for; for sessions the key
+            # No names for url_for; for sessions the key.
+            inner["flask_embed.mounts"] = (None, environ, self.key_of(name))
             body = tenant.app(inner, start_response)
         except BaseException:
             self._leave(tenant)
             raise
         file_wrapper = environ.get("wsgi.file_wrapper")
-        # A whole body needs its app no more, and servers do better with it as it is (Content-Length, sendfile).
+        # A complete body does not need its app, and servers send it better as it is (Content-Length, sendfile).
         if type(body) in (list, tuple) or (isinstance(file_wrapper, type) and isinstance(body, file_wrapper)):
             self._leave(tenant)
             return body
-        return _Body(body, tenant, self)
+        return TenantBody(body, tenant, self._leave, self._lost)
 
     @abstractmethod
     def place_of(self, environ: WSGIEnvironment) -> tuple[str, str] | None:
-        """The name of the tenant that a request is for, and the prefix (a WSGI string) that it lies below, if any.
+        """The name of the tenant that a request is for, and its prefix (a WSGI string, which may be empty).
 
-        None if it is for the default app.
+        None if the request is for the default app.
         """
 
     @abstractmethod
     def key_of(self, name: str) -> str:
-        """The place of a tenant, written as a key of a dispatcher would be: what keeps its sessions apart."""
+        """The place of a tenant, in the form of a dispatcher's key; it keeps the sessions of tenants apart."""
 
-    def ended(self) -> None:
+    def on_stop(self) -> None:
         """Close all apps at the end of the lifespan that this dispatcher is part of."""
         self.close()
 
-    def _enter(self, name: str) -> _Tenant | WSGIApplication:
-        """The tenant of that name, this request counted as running; or what answers instead."""
+    def _enter(self, name: str) -> Tenant | WSGIApplication:
+        """The tenant of that name, with this request counted as running; or the app that answers instead."""
         self._end_lost()
         while True:
             with self._lock:
@@ -181,23 +152,25 @@ class _OnDemand(Gains, ABC):
                     return tenant
                 making = self._making.get(name)
                 if making is None:
-                    own = self._making[name] = _Making()
+                    own = self._making[name] = Making()
                     break
             if making.maker == get_ident():
-                raise RuntimeError(f"create_app({name!r}) asks for the app that it creates: it would wait for itself")
+                raise RuntimeError(
+                    f"create_app({name!r}) sends a request to the app that it creates: it waits for itself"
+                )
             making.over.wait()
             if making.instead is not None:
                 return making.instead
         return self._make(name, own)
 
-    def _make(self, name: str, making: _Making) -> _Tenant | WSGIApplication:
-        """The new tenant of that name, kept; or what answers instead."""
+    def _make(self, name: str, making: Making) -> Tenant | WSGIApplication:
+        """The new tenant of that name, kept; or the app that answers instead."""
         try:
             found = self._create(name)
-        except BaseException:  # a thread or greenlet that is ended: one of those who wait will do it
+        except BaseException:  # the thread or greenlet is killed: a waiting request creates the app
             self._end_making(name, making)
             raise
-        if not isinstance(found, _Tenant):
+        if not isinstance(found, Tenant):
             self._end_making(name, making, instead=found)
             return found
         evicted = self._end_making(name, making, tenant=found)
@@ -212,12 +185,12 @@ class _OnDemand(Gains, ABC):
     def _end_making(
         self,
         name: str,
-        making: _Making,
+        making: Making,
         *,
-        tenant: _Tenant | None = None,
+        tenant: Tenant | None = None,
         instead: WSGIApplication | None = None,
-    ) -> _Tenant | None:
-        """Tell what came of it to those who wait; returns a tenant that has to be shut for the new one."""
+    ) -> Tenant | None:
+        """Let the waiting requests go on; returns a tenant that has to be shut for the new one."""
         making.instead = instead
         with self._lock:
             del self._making[name]
@@ -225,26 +198,26 @@ class _OnDemand(Gains, ABC):
         making.over.set()
         return evicted
 
-    def _create(self, name: str) -> _Tenant | WSGIApplication:
+    def _create(self, name: str) -> Tenant | WSGIApplication:
         try:
             app = self.create_app(name)
             if app is None:
                 return self.default_app
             if not callable(app):
                 raise TypeError(f"create_app({name!r}) returned {app!r}; return a WSGI app, or None for no such tenant")
-            tenant = _Tenant(name, app)
+            tenant = Tenant(name, app)
             try:
                 tenant.lifespan.start()
             except BaseException:
                 tenant.shut()
                 raise
             return tenant
-        except (Exception, SystemExit):  # a create_app that imports a module which calls sys.exit() ends no server
+        except (Exception, SystemExit):  # a module that calls sys.exit() must not end the server
             _logger.exception("The app of the tenant %r could not be created", escape_controls(name))
             return unavailable
 
-    def _keep(self, tenant: _Tenant) -> _Tenant | None:
-        """Keep a new tenant; returns one that has to be shut for it. The lock is held."""
+    def _keep(self, tenant: Tenant) -> Tenant | None:
+        """Keep a new tenant; returns one that has to be shut for it. Called with the lock held."""
         if self._closed:
             tenant.left = True  # its first request is its last one
             return None
@@ -255,7 +228,7 @@ class _OnDemand(Gains, ABC):
         oldest.left = True
         return None if oldest.running else oldest
 
-    def _leave(self, tenant: _Tenant) -> None:
+    def _leave(self, tenant: Tenant) -> None:
         """A request of *tenant* has ended."""
         with self._lock:
             tenant.running -= 1
@@ -273,72 +246,34 @@ class _OnDemand(Gains, ABC):
             self._leave(tenant)
 
 
-class _Body:
-    """The body of a running request: its end is when it is closed."""
-
-    __slots__ = ("_body", "_dispatcher", "_iterator", "_tenant")
-
-    def __init__(self, body: Iterable[bytes], tenant: _Tenant, dispatcher: _OnDemand) -> None:
-        self._body = body
-        self._iterator: Iterator[bytes] | None = None
-        #: None once the request has ended
-        self._tenant: _Tenant | None = tenant
-        self._dispatcher = dispatcher
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        if self._iterator is None:
-            self._iterator = iter(self._body)
-        return next(self._iterator)
-
-    def close(self) -> None:
-        """Close the app's body and end the request; the second time nothing happens."""
-        tenant, self._tenant = self._tenant, None
-        if tenant is None:
-            return
-        try:
-            close = getattr(self._body, "close", None)
-            if close is not None:
-                close()
-        finally:
-            self._dispatcher._leave(tenant)
-
-    def __del__(self) -> None:
-        # The collector runs anywhere, also while the lock is held or in gevent's hub: so it is only noted here.
-        if self._tenant is not None:
-            self._dispatcher._lost.append(self._tenant)
-
-
 class PathDispatcher(_OnDemand):
     """Serve one app for each first segment of the path, created when the first request for it comes.
 
     ``create_app(name)`` gets the segment as text and returns a new WSGI app, or None if there is no such tenant: then
-    *default_app* answers, with the environ as it came (a plain 404 if it is None). The created app sees SCRIPT_NAME
-    grown by the segment and the rest of the path as PATH_INFO::
+    *default_app* answers, with the environ as it came (a plain 404 if it is None). The created app gets the segment at
+    the end of SCRIPT_NAME and the rest of the path as PATH_INFO::
 
         def create_app(name):
             return make_wiki(name) if name in customers else None
 
         application = PathDispatcher(site, create_app, max_apps=50)
 
-    *default_app* gets the path ``/`` too, and every path whose first segment is empty, ``.`` or ``..``, no UTF-8, or
-    holds a character that cannot be printed or one of ``\\ ? #``: create_app is not asked for those. It is asked for
-    all else that clients send, so look the name up before it becomes part of a file name or of a query.
+    *default_app* gets the path ``/`` too, and every path whose first segment is empty, ``.`` or ``..``, not UTF-8, or
+    holds an unprintable character or one of ``\\ ? #``: create_app is not called for those. It is called for every
+    other segment that clients send, so look the name up before it becomes part of a file name or of a query.
 
-    Requests that come while an app is created wait for it and get what comes of it; those for other names do not wait.
-    None is not remembered: create_app is asked again by the next request. If it raises, the traceback is logged, these
-    requests are a 503, and the next one tries again; so it has to fail quickly. The ``on_startup`` functions of a
-    flask_embed app, and of all inside it, run when it is created.
+    Requests that come while an app is created wait for it and are answered by it; those for other names do not wait.
+    None is not remembered: the next request calls create_app again. If it raises, the traceback is logged, these
+    requests are answered 503, and the next one tries again; so it has to fail quickly. The ``on_startup`` functions of
+    a flask_embed app, and of all inside it, run when it is created.
 
-    At most *max_apps* apps are kept. If there is one more, the one that was used longest ago leaves, and is closed when
-    its last running request has ended: its ``on_shutdown`` functions run, or if it is no flask_embed app, its
-    ``close()`` is called if it has one. A request for it that comes later makes a new app, also while the old one still
-    sends a response, so create_app must not return one app twice. A body that the server never closes counts as running
-    until it is collected; its app is closed with the next request then.
+    At most *max_apps* apps are kept. If there is one more, the least recently used one leaves, and is closed when its
+    last running request has ended: the ``on_shutdown`` functions of a flask_embed app run; of another app ``close()``
+    is called if it has one. A later request for it creates a new app, also while the old one still sends a response, so
+    create_app must not return one app twice. A body that the server never closes counts as running until it is
+    collected; its app is then closed with the next request.
 
-    TypeError for what cannot be called, ValueError if *max_apps* is no number from 1 on.
+    TypeError if an app or create_app is not callable, ValueError if *max_apps* is not a number from 1 on.
     """
 
     def __init__(
@@ -354,8 +289,8 @@ class PathDispatcher(_OnDemand):
         path: str = environ.get("PATH_INFO", "")
         end = path.find("/", 1)
         prefix = path if end < 0 else path[:end]
-        # What no SCRIPT_NAME may hold would be refused by the app anyway.
-        if len(prefix) < 2 or front_fault("", prefix) is not None:
+        # The app would answer 400 to another SCRIPT_NAME anyway.
+        if len(prefix) < 2 or url_root_fault("", prefix) is not None:
             return None
         name = text(prefix[1:])
         return (name, prefix) if name.isprintable() else None
@@ -367,7 +302,7 @@ class PathDispatcher(_OnDemand):
 class SubdomainDispatcher(_OnDemand):
     """Serve one app for each subdomain of *domain*, created when the first request for it comes.
 
-    ``create_app(subdomain)`` gets what stands before the domain, in lower case: ``"blog"``, ``"a.b"``, or ``""`` for
+    ``create_app(subdomain)`` gets the name in front of the domain, in lower case: ``"blog"``, ``"a.b"``, or ``""`` for
     the domain itself. It returns a new WSGI app, or None if there is no such tenant: then *default_app* answers, as it
     does for every other host (a plain 404 if it is None). Whole labels are compared, without case, port or trailing
     dot: ``evilexample.com`` is not below ``example.com``. SCRIPT_NAME and PATH_INFO stay as they are::
@@ -378,8 +313,8 @@ class SubdomainDispatcher(_OnDemand):
     be given with a port, which is ignored, and with letters beyond ASCII; those of a subdomain arrive as browsers send
     them (``xn--…``). How apps are created, kept and closed: see :class:`PathDispatcher`.
 
-    TypeError for what cannot be called or is no text, PrefixError (a ValueError) for what is no domain, ValueError if
-    *max_apps* is no number from 1 on.
+    TypeError if an app or create_app is not callable or the domain is not text, PrefixError (a ValueError) for a
+    malformed domain, ValueError if *max_apps* is not a number from 1 on.
     """
 
     def __init__(
@@ -396,7 +331,7 @@ class SubdomainDispatcher(_OnDemand):
 
     def place_of(self, environ: WSGIEnvironment) -> tuple[str, str] | None:
         host = request_host(environ)
-        if front_fault(environ.get("HTTP_HOST") or host, "") is not None:
+        if url_root_fault(environ.get("HTTP_HOST") or host, "") is not None:
             return None
         name = split_port(host)[0].removesuffix(".")
         if name == self.domain:
@@ -415,7 +350,7 @@ def _domain(domain: str) -> str:
     if not isinstance(domain, str):
         raise TypeError(f"the domain is {domain!r}; write it like 'example.com'")
     if domain.startswith("*."):
-        raise PrefixError(f"the domain {domain!r} begins with '*.'; write {domain[2:]!r}, the names below it are meant")
+        raise PrefixError(f"the domain {domain!r} begins with '*.'; write {domain[2:]!r}: names below it are included")
     name = split_port(normalize_host(domain))[0]
     try:
         ip_address(name.strip("[]"))

@@ -36,9 +36,9 @@ def behind_gate(app: WSGIApplication, options: Options) -> WSGIApplication:
     _refuse_debugging(app, options)
     served, own_gate = app, getattr(type(app), "flask_embed_gate", None)
     if options.prefix:
-        app = PrefixMiddleware(app, options.prefix)
+        app = PrefixMiddleware(app, options.prefix, option="--prefix")
     if options.script_name.strip("/") and "nginx-path-info" not in options.fix:
-        app = PrefixMiddleware(app, options.script_name, "stripped")
+        app = PrefixMiddleware(app, options.script_name, "stripped", option="--script-name")
     app = StrictEnviron(app) if own_gate is None else own_gate(served, app)
     if options.trust_proxy:
         if not options.forwarded_allow_ips:

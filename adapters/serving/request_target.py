@@ -13,7 +13,7 @@ from flask_embed.grammar import ABSOLUTE_FORM
 
 __all__ = ["merge_slashes", "resolve_dots", "target_path"]
 
-#: nginx, lighttpd and Apache all end the path at a '#' too, which no target should hold
+#: nginx, lighttpd and Apache all end the path at a '#' too, although no target may hold one (RFC 9112 section 3.2)
 _PATH_END = re.compile(r"[?#]")
 _SLASHES = re.compile(r"//+")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
-from flask_embed.environ import escape_controls, front_fault
+from flask_embed.environ import escape_controls, url_root_fault
 from flask_embed.errors import PrefixError, UsageError
 from flask_embed.middleware.prefix import normalize_prefix
 
@@ -50,7 +50,7 @@ class Address(NamedTuple):
         bracketed = f"[{name}]" if ":" in name else name
         default = 443 if split.scheme == "https" else 80
         netloc = bracketed if port in (None, default) else f"{bracketed}:{port}"
-        if front_fault(netloc, "") is not None:
+        if url_root_fault(netloc, "") is not None:
             raise UsageError(f"{url!r} has the malformed host {host!r}; write one like example.com")
         try:
             prefix = normalize_prefix(unquote(split.path, errors="strict"))

@@ -1,7 +1,7 @@
-"""What real fronts were seen to send (``fronts.json``), as environs for the fixers.
+"""Requests that real fronts sent (``fronts.json``), as environs for the fixers.
 
 Measured with nginx 1.22.1, lighttpd 1.4.69 and Apache 2.4.71: for each configuration a request per target. A row with
-a status never came to the app. ``wire_path_info`` is what the front sent where flup made ``path_info`` of it: null
+a status never came to the app. ``wire_path_info`` is the front's own value where flup made ``path_info`` of it: null
 where the front sent none.
 """
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["ASKED", "ROWS", "Row", "fixed", "fixed_or_refused", "simplified"]
+__all__ = ["ASKED", "ROWS", "Row", "different", "fixed", "fixed_or_refused", "simplified"]
 
-#: The path that each target asks for, as a WSGI string: decoded once, dots resolved, slashes as they came.
+#: The path of each target, as a WSGI string: decoded once, dots resolved, slashes as they came.
 ASKED = {
     "/": "/",
     "/yourapplication": "/yourapplication",
@@ -33,7 +33,7 @@ ASKED = {
     "/yourapplicationfoo": "/yourapplicationfoo",
     "/yourapplication/a/../b": "/yourapplication/b",
     "/yourapplication/%2e%2e/b": "/b",
-    # mod_proxy_ajp tells the target as it will use it
+    # mod_proxy_ajp sends the target as it will use it
     "/yourapplication/double/slash": "/yourapplication/double/slash",
     "/yourapplication/b": "/yourapplication/b",
 }
@@ -104,6 +104,11 @@ def _rows() -> list[Row]:
 ROWS = _rows()
 
 
+def different(rows: list[Row]) -> list[Row]:
+    """The first of all rows that are the same to a fixer: many fronts set the same variables for a target."""
+    return list({(row.script_name, row.path_info, row.request_uri, row.asked): row for row in reversed(rows)}.values())
+
+
 def simplified(path: str) -> str:
     """A decoded path with slashes merged and then dots resolved, by another algorithm than the fixers'."""
     end = "/" if path.endswith(("/", "/.", "/..")) else ""
@@ -111,9 +116,9 @@ def simplified(path: str) -> str:
 
 
 def fixed(fixer: Callable[[WSGIApplication], WSGIApplication], environ: WSGIEnvironment) -> tuple[str, str | None]:
-    """SCRIPT_NAME and PATH_INFO as an app inside *fixer* sees them; AssertionError if anything else is changed.
+    """SCRIPT_NAME and PATH_INFO as an app inside *fixer* gets them; AssertionError if anything else is changed.
 
-    The caller's environ has to stay as it is, and it is that very one that is passed on if nothing changes.
+    The caller's environ has to stay as it is; the same object is passed on if nothing changes.
     """
     seen = fixed_or_refused(fixer, environ)
     assert seen is not None

@@ -1,4 +1,4 @@
-"""Whatever a front or a client sends: a fixer gives what was asked for or leaves it, and finds nothing to do twice."""
+"""Any variables of a front or a client: a fixer sets the requested path or changes nothing, and is idempotent."""
 
 from __future__ import annotations
 

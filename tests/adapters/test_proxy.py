@@ -1,4 +1,4 @@
-"""ProxyFix: which values count, what they become, and what is refused."""
+"""ProxyFix: the values that count, the environ with them, and the 400 for malformed ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from werkzeug.test import create_environ, run_wsgi_app
 
 from flask_embed.adapters.proxy import ProxyFix
-from flask_embed.environ import front_fault, request_host
+from flask_embed.environ import request_host, url_root_fault
 from flask_embed.middleware.strict import environ_fault
 from tests.adapters.fronts import ROWS, Row
 from tests.security.checks import linear
@@ -455,18 +455,18 @@ def test_the_refusal_says_nothing_of_the_request_and_the_log_no_value(caplog: py
     assert headers["Content-Length"] == "12"
     (record,) = caplog.records
     assert record.name == "flask_embed.adapters"
-    assert record.getMessage() == r"Refused a request from \x1b[31m\n: X-Forwarded-Prefix is no prefix"
+    assert record.getMessage() == r"Refused a request from \x1b[31m\n: X-Forwarded-Prefix is not a prefix"
 
 
 @pytest.mark.parametrize(
     ("header", "value", "message"),
     [
-        ("forwarded_for", "evil", "X-Forwarded-For is no address"),
+        ("forwarded_for", "evil", "X-Forwarded-For is not an address"),
         ("forwarded_proto", "evil", "X-Forwarded-Proto is neither http nor https"),
-        ("forwarded_host", "/evil", "X-Forwarded-Host is no host"),
-        ("forwarded_host", "evil:0", "X-Forwarded-Host has no port from 1 to 65535"),
-        ("forwarded_port", "evil", "X-Forwarded-Port has no port from 1 to 65535"),
-        ("forwarded_prefix", "evil", "X-Forwarded-Prefix is no prefix"),
+        ("forwarded_host", "/evil", "X-Forwarded-Host is malformed"),
+        ("forwarded_host", "evil:0", "X-Forwarded-Host has a port out of range (1 to 65535)"),
+        ("forwarded_port", "evil", "X-Forwarded-Port has a port out of range (1 to 65535)"),
+        ("forwarded_prefix", "evil", "X-Forwarded-Prefix is not a prefix"),
     ],
 )
 def test_the_log_names_the_header(header: str, value: str, message: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -573,8 +573,12 @@ def test_a_number_that_is_none_is_refused_at_construction(name: str, number: Any
 @pytest.mark.parametrize(
     ("trusted", "error", "text"),
     [
-        (["nonsense"], ValueError, "'nonsense', which is no address and no network; write an address"),
-        (["10.0.0.1/8"], ValueError, "'10.0.0.1/8', which is no address and no network; its network is '10.0.0.0/8'"),
+        (["nonsense"], ValueError, "'nonsense', which is neither an address nor a network; write an address"),
+        (
+            ["10.0.0.1/8"],
+            ValueError,
+            "'10.0.0.1/8', which is neither an address nor a network; its network is '10.0.0.0/8'",
+        ),
         (["10.0.0.0/33"], ValueError, "'10.0.0.0/33'"),
         (["*"], ValueError, "'*'"),
         ([""], ValueError, "''"),
@@ -613,7 +617,7 @@ def test_whatever_is_sent_is_refused_or_harmless(headers: dict[str, str], hops: 
     assert environ["wsgi.url_scheme"] in ("http", "https")
     assert (environ.get("HTTPS") == "on") is (environ["wsgi.url_scheme"] == "https")
     assert environ["REMOTE_ADDR"] == str(ip_address(environ["REMOTE_ADDR"]))
-    assert front_fault(environ["HTTP_HOST"], environ["SCRIPT_NAME"]) is None
+    assert url_root_fault(environ["HTTP_HOST"], environ["SCRIPT_NAME"]) is None
     assert environ["SCRIPT_NAME"].endswith("/mount")
     assert 0 < int(environ["SERVER_PORT"]) < 65536
     assert request_host(environ) == request_host({**environ, "HTTP_HOST": ""})

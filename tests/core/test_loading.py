@@ -72,7 +72,7 @@ def test_an_app_is_found(attribute: str) -> None:
         ("a_loaded_module:nothing", "has no attribute 'nothing'"),
         ("a_loaded_module:Holder.nothing", "has no attribute 'Holder.nothing'"),
         ("a_loaded_module:text", "is not a WSGI callable, it is 'text'"),
-        ("a_loaded_module:text()", "cannot be called"),
+        ("a_loaded_module:text()", "is not callable"),
         ("a_loaded_module:create_app", "write 'a_loaded_module:create_app()'"),
         ("a_loaded_module:create_nothing()", "is not a WSGI callable, it is None"),
         ("a_loaded_module:needs()", "needs arguments"),

@@ -12,7 +12,7 @@ from flask_embed import Flask, request, url_for
 from flask_embed.adapters.lighttpd import CGIRootFix, LighttpdCGIRootFix
 from flask_embed.adapters.nginx import PathInfoFromRequestUriFix
 from flask_embed.adapters.proxy import ProxyFix
-from flask_embed.environ import front_fault
+from flask_embed.environ import url_root_fault
 from flask_embed.middleware import (
     DispatcherMiddleware,
     PathDispatcher,
@@ -113,7 +113,7 @@ def check_fixed(environ: WSGIEnvironment, inner: WSGIEnvironment) -> None:
         value, before = inner.get(key, ""), environ.get(key, "")
         if value != before:
             host, script_name = (value, "") if key == "HTTP_HOST" else ("", value.removesuffix(before))
-            equal(front_fault(host, script_name), None, f"what is wrong with {value!r} for {before!r}")
+            equal(url_root_fault(host, script_name), None, f"what is wrong with {value!r} for {before!r}")
     if inner.get("wsgi.url_scheme") != environ.get("wsgi.url_scheme"):
         one_of(inner["wsgi.url_scheme"], ("http", "https"))
 

@@ -94,10 +94,10 @@ FAULTS: list[tuple[str, Any, str, Any]] = [
     ("fastcgi", fcgi_records.Records, "_take", deaf_to_single_bytes),
     ("fastcgi", cgi_environ, "_DROPPED", ()),
     ("fastcgi", "flask_embed.adapters.serving.gate.StrictEnviron", "", lambda app: app),
-    ("environs", "flask_embed.middleware.strict.front_fault", "", lambda host, script_name: None),
+    ("environs", "flask_embed.middleware.strict.url_root_fault", "", lambda host, script_name: None),
     ("environs", "flask_embed.middleware.prefix.below", "", lambda path, prefix: path[len(prefix) :]),
     ("environs", Map, "_redirect_url", lambda *arguments: "//evil.example/"),
-    ("environs", "flask_embed.adapters.proxy.front_fault", "", lambda host, script_name: 1 / 0),
+    ("environs", "flask_embed.adapters.proxy.url_root_fault", "", lambda host, script_name: 1 / 0),
     (
         "sessions",
         TimestampSigner,

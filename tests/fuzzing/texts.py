@@ -12,7 +12,7 @@ from flask_embed.answers import not_found
 from flask_embed.commands.arguments import read_mode, read_seconds, read_size
 from flask_embed.doctor.address import Address
 from flask_embed.doctor.questions import questions_for
-from flask_embed.environ import escape_controls, front_fault
+from flask_embed.environ import escape_controls, url_root_fault
 from flask_embed.errors import LoadError, PrefixError, UsageError
 from flask_embed.loading import check_target
 from flask_embed.middleware import DispatcherMiddleware
@@ -40,7 +40,7 @@ def prefix(text: str) -> None:
     written = stored.encode("latin-1").decode()
     check(stored == "" or (stored[0] == "/" and stored[-1] != "/"), f"the prefix is {stored!r}")
     check(not {"", ".", ".."}.intersection(stored.split("/")[1:]), f"the prefix is {stored!r}")
-    equal(front_fault("", stored), None, "what is wrong with it as a SCRIPT_NAME")
+    equal(url_root_fault("", stored), None, "what is wrong with it as a SCRIPT_NAME")
     for spelling in (written, f"{written}/"):
         equal(normalize_prefix(spelling), stored, f"the form of {spelling!r}")
     equal(below(f"{stored}/x", stored), "/x", "what is below it")
@@ -51,14 +51,14 @@ def host(text: str) -> None:
     stored = normalize_host(text)
     equal(normalize_host(stored), stored, "the form of its form")
     name = stored.replace("*", "any")
-    equal(front_fault(name, ""), None, "what is wrong with it as a Host")
+    equal(url_root_fault(name, ""), None, "what is wrong with it as a Host")
     check(stored in host_keys({"HTTP_HOST": name}), f"{stored!r} is no key of a request for {name!r}")
 
 
 def address(text: str) -> None:
     found = Address.of(text)
     equal(Address.of(found.url), found, "the address of its own URL")
-    equal(front_fault(found.netloc, found.prefix), None, "what is wrong with it")
+    equal(url_root_fault(found.netloc, found.prefix), None, "what is wrong with it")
     check(0 < found.port < 65536, f"the port is {found.port}")
     for request in questions_for(found):
         check(request.target.isascii() and request.target.isprintable(), f"asked for is {request.target!r}")

@@ -1,4 +1,4 @@
-"""The rules of the strict gate once more, one after the other and in plain words, to compare it with."""
+"""The rules of the strict gate once more, one after the other, as a model to compare it with."""
 
 from __future__ import annotations
 

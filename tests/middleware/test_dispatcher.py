@@ -1,4 +1,4 @@
-"""Many apps in one: which answers, what it sees, and how mounts change."""
+"""Many apps in one: the app that answers, the environ that it gets, and changes of the mounts."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_duplicates_are_refused_after_normalising() -> None:
     with pytest.raises(PrefixError, match="'/' is taken"):
         DispatcherMiddleware(named("root"), {"/": named("b")})
     assert Client(DispatcherMiddleware(None, {"/": named("root")})).get("/x").text == "root |/x"
-    with pytest.raises(TypeError, match="'/x' is no WSGI app"):
+    with pytest.raises(TypeError, match="to mount at '/x' is 1; pass a WSGI app"):
         DispatcherMiddleware(None, {"/x": 1})  # type: ignore[dict-item]
 
 
@@ -445,7 +445,7 @@ def test_a_mount_of_a_host_is_unmounted_alone() -> None:
 
 
 def test_mounting_one_more_does_not_judge_the_others_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    from flask_embed.middleware import dispatcher as module
+    from flask_embed.middleware import mounts as module
     from flask_embed.middleware import prefix as prefix_module
 
     judged: list[str] = []

@@ -1,4 +1,4 @@
-"""Any environ that a server could make up: what passes the gate is a request, and what stands behind can rely on it."""
+"""Any environ that a server could send: the gate passes well-formed requests alone, and apps can rely on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What explain() says of a request, and iter_rules() of the rules: the same as what calls do."""
+"""explain() and iter_rules() describe requests and rules as calls answer them."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_the_words_for_what_is_no_page() -> None:
     assert dispatcher.explain("/shop/x").outcome == "404: no rule of 'shop' matches"
     assert dispatcher.explain("/shop/folder?a=1").outcome == "308 to /shop/folder/?a=1"
     assert dispatcher.explain("/shop?a=1").outcome == "307 to /shop/?a=1"
-    assert dispatcher.explain("/shop/a/../folder").outcome == "400: there is a segment of dots in PATH_INFO"
+    assert dispatcher.explain("/shop/a/../folder").outcome == "400: PATH_INFO holds a dot segment"
     assert (
         "POST is not among the methods of this path, GET, HEAD, OPTIONS" in dispatcher.explain("/shop/", "POST").outcome
     )
@@ -210,7 +210,7 @@ def test_of_many_losers_twenty_are_shown_and_the_others_counted(count: int, show
     if rest is None:
         assert "more" not in str(found)
     else:
-        assert re.search(rf"\b{rest} mounts? more", str(found))
+        assert re.search(rf"\b{rest} more mounts", str(found))
 
 
 def test_middleware_on_the_way_changes_what_is_explained() -> None:
@@ -231,8 +231,8 @@ def test_middleware_on_the_way_changes_what_is_explained() -> None:
 
 def test_what_the_gate_refuses_is_a_400() -> None:
     gate = StrictEnviron(guest)
-    assert explain(gate, "/%00").outcome.startswith("400: there is a line break or NUL in PATH_INFO")
-    assert explain(gate, "/", "B@D").outcome == "400: the method is no token"
+    assert explain(gate, "/%00").outcome.startswith("400: PATH_INFO holds a line break or NUL")
+    assert explain(gate, "/", "B@D").outcome == "400: the method is not a token"
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_a_guest_ends_the_explanation() -> None:
     for app in (guest, foreign):
         found = DispatcherMiddleware(None, {"/guest": app}).explain("/guest/x")
         assert (found.app, found.endpoint, found.path_info) == (app, None, "/x")
-        assert found.outcome == f"whatever {app!r} answers"
+        assert found.outcome == f"given by {app!r}"
         assert list(DispatcherMiddleware(None, {"/guest": app}).iter_rules()) == []
 
 

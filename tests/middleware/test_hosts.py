@@ -1,4 +1,4 @@
-"""Mounting by host: which keys there are, which of them a request is for, and what a Host header cannot do."""
+"""Mounting by host: the forms of keys, the key that a request is for, and malformed Host headers."""
 
 from __future__ import annotations
 
@@ -344,8 +344,9 @@ JUNK = [
 ]
 
 
-@pytest.mark.parametrize("host", JUNK)
-@pytest.mark.parametrize("scheme", ["http", "https", "javascript"])
+@pytest.mark.parametrize(
+    ("host", "scheme"), [*((host, "http") for host in JUNK), ("::1", "https"), (":80", "https"), (":80", "javascript")]
+)
 def test_a_junk_host_never_raises(host: str, scheme: str) -> None:
     dispatcher = mounted("other.org/", "[::2]/", "*.other.org:80/", "/")
     assert ask(dispatcher, host, "/x", **{"wsgi.url_scheme": scheme}) == ("200 OK", b"/ |/x")

@@ -1,4 +1,4 @@
-"""Any table of mounts and any request: what answers is what a simple model of the rules says."""
+"""Any table of mounts and any request: the app that answers is the one of a simple model of the rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prefixes: which are accepted, where a path is split, and the middleware."""
+"""Prefixes: their form, the split of a path at one, and the middleware."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_verbatim_moves_the_prefix_and_tells_the_broken_contract_once(caplog: py
         assert (answer.status_code, answer.text) == (404, "Not Found\n")
     assert len(caplog.records) == 1
     assert "'/appx' is not below the prefix '/app'" in caplog.text
-    assert "use --script-name in place of --prefix (in Python the mode 'stripped')" in caplog.text
+    assert "use the mode 'stripped'" in caplog.text
 
 
 def test_stripped_sets_only_script_name(caplog: pytest.LogCaptureFixture) -> None:
@@ -134,7 +134,7 @@ def test_stripped_serves_a_path_with_the_prefix_still_there_and_tells_it_once(
     assert (record.name, record.levelname) == ("flask_embed.middleware", "WARNING")
     assert message.isprintable()
     assert "'/app'" in message
-    assert "use --prefix in place of --script-name (in Python the mode 'verbatim')" in message
+    assert "use the mode 'verbatim'" in message
 
 
 @pytest.mark.parametrize("prefix", ["", "/"])
@@ -143,6 +143,25 @@ def test_stripped_of_nothing_there_is_nothing_to_tell(prefix: str, caplog: pytes
     assert client.get("/").text == "|/"
     assert client.get("/x").text == "|/x"
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("option", "mode", "other"),
+    [
+        ("--prefix", "verbatim", "use --script-name in place of --prefix."),
+        ("--script-name", "stripped", "use --prefix in place of --script-name."),
+    ],
+)
+def test_the_option_that_a_prefix_comes_from_is_named_with_the_other_one(
+    option: Any, mode: Any, other: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = Client(PrefixMiddleware(tell, "/büro", mode, option=option))
+
+    client.get("/x" if mode == "verbatim" else "/büro/x")
+
+    assert f"{option} '/büro'" in caplog.messages[0]
+    assert other in caplog.messages[0]
+    assert "mode" not in caplog.messages[0]
 
 
 def test_each_middleware_tells_its_own_broken_contract(caplog: pytest.LogCaptureFixture) -> None:
@@ -160,7 +179,7 @@ def test_the_callers_environ_is_left_alone() -> None:
 
 
 def test_an_unknown_mode_is_refused() -> None:
-    with pytest.raises(ValueError, match="'strip' is neither"):
+    with pytest.raises(ValueError, match="'strip' is unknown"):
         PrefixMiddleware(tell, "/app", mode="strip")  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""The gate: what passes, what is refused, and what the refusal says."""
+"""The gate: requests that pass, requests that are refused with 400, and the answer and the log of a refusal."""
 
 from __future__ import annotations
 
@@ -241,8 +241,10 @@ CHOSEN_BY_A_CLIENT = [
 UNSENDABLE = ["<address>Apache/2.4.71 (Debian) Server at shop.example Port 80</address>\n", "/a\r", "/a\0", "/\u20ac"]
 
 
-@pytest.mark.parametrize("value", UNSENDABLE)
-@pytest.mark.parametrize("key", MADE_BY_THE_SERVER)
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [*((key, UNSENDABLE[0]) for key in MADE_BY_THE_SERVER), *(("SSL_CLIENT_CERT", value) for value in UNSENDABLE[1:])],
+)
 def test_what_the_server_made_is_not_judged(key: str, value: str, caplog: pytest.LogCaptureFixture) -> None:
     environ = {**create_environ("/path"), key: value}
 
@@ -252,7 +254,7 @@ def test_what_the_server_made_is_not_judged(key: str, value: str, caplog: pytest
 
 
 @pytest.mark.parametrize("value", UNSENDABLE)
-@pytest.mark.parametrize("key", CHOSEN_BY_A_CLIENT)
+@pytest.mark.parametrize("key", ["PATH_INFO", "HTTP_X", "REMOTE_USER"])
 def test_what_a_client_can_choose_is_judged(key: str, value: str) -> None:
     environ = {**create_environ("/path"), key: value}
 
@@ -270,8 +272,8 @@ def test_what_the_server_made_hides_nothing_that_a_client_has_chosen(key: str) -
 def test_a_line_break_is_told_with_the_variable_that_a_client_has_chosen() -> None:
     environ = {"SERVER_SIGNATURE": "a\n", "SSL_CLIENT_CERT": "\u20ac", **create_environ("/path")}
 
-    assert environ_fault({**environ, "HTTP_X": "a\n"}) == "there is a line break or NUL in HTTP_X"
-    assert environ_fault({**environ, "HTTP_X": "\u20ac"}) == "there is a character that stands for no byte in HTTP_X"
+    assert environ_fault({**environ, "HTTP_X": "a\n"}) == "HTTP_X holds a line break or NUL"
+    assert environ_fault({**environ, "HTTP_X": "\u20ac"}) == "HTTP_X holds a character above U+00FF"
 
 
 @pytest.mark.parametrize(
@@ -280,7 +282,7 @@ def test_a_line_break_is_told_with_the_variable_that_a_client_has_chosen() -> No
 def test_a_dot_segment_is_one_however_it_was_sent(target: str) -> None:
     environ = {**create_environ("/"), "PATH_INFO": unquote(target, "latin-1"), "REQUEST_URI": target}
 
-    assert environ_fault(environ) == "there is a segment of dots in PATH_INFO"
+    assert environ_fault(environ) == "PATH_INFO holds a dot segment"
 
 
 def test_a_dot_segment_that_stands_in_request_uri_alone_was_resolved_by_the_front() -> None:

@@ -38,7 +38,18 @@ LIBRARIES = ("werkzeug", "jinja2", "markupsafe", "itsdangerous")
 NETWORK = ("socket", "ssl", "select", "selectors", "asyncio", "threading", "multiprocessing")
 
 #: The folders are layers; of the files that lie in flask_embed/ itself these belong to another layer than the core.
-GROUND = ("answers", "composition", "environ", "errors", "grammar", "hints", "lifespan", "loading", "options")
+GROUND = (
+    "answers",
+    "composition",
+    "environ",
+    "errors",
+    "grammar",
+    "hints",
+    "lifespan",
+    "loading",
+    "log_once",
+    "options",
+)
 COMMANDS = ("__main__", "cgi", "cli", "fastcgi", "gevent", "tornado")
 
 RULES = {
@@ -81,7 +92,6 @@ EXCEPTIONS = {
     ),
     "flask_embed/ctx.py": Rule("ctx never loads app", for_types=("flask_embed.app",), never=("flask_embed.app",)),
     "flask_embed/environ.py": Rule("environ reads what Werkzeug reads", may=("werkzeug",)),
-    "middleware/explain.py": Rule("explain asks the map of an app itself", may=("werkzeug",)),
     "adapters/serving/http1.py": Rule(
         "a protocol is bytes in and events out: no sockets, no threads", may=("httptools",), never=NETWORK
     ),

@@ -1,4 +1,4 @@
-"""PATH_INFO from REQUEST_URI: every measured request, and targets that are meant to mislead."""
+"""PATH_INFO from REQUEST_URI: each different measured environ, and targets made to mislead a front or the fixer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from werkzeug.test import create_environ
 from flask_embed.adapters.nginx import PathInfoFromRequestUriFix
 from flask_embed.errors import PrefixError
 from flask_embed.middleware.prefix import below
-from tests.adapters.fronts import ROWS, Row, fixed, fixed_or_refused, simplified
+from tests.adapters.fronts import ROWS, Row, different, fixed, fixed_or_refused, simplified
 from tests.security.checks import linear
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ WITHOUT_TARGET = [row for row in ROWS if row.request_uri is None]
 #: Fronts that split the path right; those that merge slashes too.
 RIGHT = ("a", "b2_", "d_", "e2_", "h4_", "h6_", "i", "j_", "k", "l_", "m_", "m2_", "m4_")
 #: The fronts that this fixer is for.
-WHOLE_PATH_IN_SCRIPT_NAME = ("g_", "h1_", "h2_", "h3_", "h5_", "o_")
+WHOLE_PATH = ("g_", "h1_", "h2_", "h3_", "h5_", "o_")
 
 
 def fix(script_name: str | None) -> Callable[[WSGIApplication], WSGIApplication]:
@@ -40,7 +40,7 @@ def request(script_name: str, path_info: str, request_uri: str) -> WSGIEnvironme
     return environ
 
 
-@pytest.mark.parametrize("row", WITH_TARGET, ids=str)
+@pytest.mark.parametrize("row", different(WITH_TARGET), ids=str)
 def test_the_path_is_split_behind_the_script_name_that_is_given_and_is_not_there_outside_of_it(row: Row) -> None:
     rest = below(row.asked, "/yourapplication")
 
@@ -53,22 +53,22 @@ def test_the_path_is_split_behind_the_script_name_that_is_given_and_is_not_there
         assert (seen[0], seen[1] or "") == ("/yourapplication", rest)
 
 
-@pytest.mark.parametrize("row", WITH_TARGET, ids=str)
+@pytest.mark.parametrize("row", different(WITH_TARGET), ids=str)
 def test_the_whole_path_is_path_info_at_the_root(row: Row) -> None:
     assert fixed(fix("/"), row.environ()) == ("", row.asked)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.front.startswith("c_")], ids=str)
+@pytest.mark.parametrize("row", different([row for row in ROWS if row.front.startswith("c_")]), ids=str)
 def test_a_path_without_its_slash_and_still_encoded_is_made_anew(row: Row) -> None:
     assert fixed(fix(None), row.environ()) == ("/yourapplication", row.asked.removeprefix("/yourapplication"))
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.front.startswith(("m3_", "n_"))], ids=str)
+@pytest.mark.parametrize("row", different([row for row in ROWS if row.front.startswith(("m3_", "n_"))]), ids=str)
 def test_a_path_without_a_script_name_is_made_anew(row: Row) -> None:
     assert fixed(fix(None), row.environ()) == ("", row.asked)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.front.startswith(RIGHT)], ids=str)
+@pytest.mark.parametrize("row", different([row for row in ROWS if row.front.startswith(RIGHT)]), ids=str)
 def test_what_is_right_stays_apart_from_slashes_that_the_front_has_merged(row: Row) -> None:
     script_name, path_info = fixed(fix(None), row.environ())
 
@@ -78,12 +78,12 @@ def test_what_is_right_stays_apart_from_slashes_that_the_front_has_merged(row: R
         assert (script_name, path_info) == (row.script_name, row.path_info)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.front.startswith(WHOLE_PATH_IN_SCRIPT_NAME)], ids=str)
+@pytest.mark.parametrize("row", different([row for row in ROWS if row.front.startswith(WHOLE_PATH)]), ids=str)
 def test_the_whole_path_in_script_name_is_left_alone_where_nothing_says_what_of_it_is_the_prefix(row: Row) -> None:
     assert fixed(fix(None), row.environ()) == (row.script_name, row.path_info)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.front.startswith(("b1_", "b3_", "e_"))], ids=str)
+@pytest.mark.parametrize("row", different([row for row in ROWS if row.front.startswith(("b1_", "b3_", "e_"))]), ids=str)
 def test_a_script_name_that_the_path_is_not_below_is_left_alone(row: Row) -> None:
     script_name, path_info = fixed(fix(None), row.environ())
 
@@ -92,7 +92,7 @@ def test_a_script_name_that_the_path_is_not_below_is_left_alone(row: Row) -> Non
         assert script_name + (path_info or "") == row.asked
 
 
-@pytest.mark.parametrize("row", WITHOUT_TARGET, ids=str)
+@pytest.mark.parametrize("row", different(WITHOUT_TARGET), ids=str)
 def test_behind_an_http_proxy_nothing_changes_and_the_prefix_has_to_be_there_already(row: Row) -> None:
     for script_name in (None, "/"):
         assert fixed(fix(script_name), row.environ()) == (row.script_name, row.path_info)
@@ -213,7 +213,6 @@ def test_a_target_that_is_not_below_the_prefix_is_not_there_if_it_was_given_and_
         assert fixed_or_refused(fix("/app"), environ) is None
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 @pytest.mark.parametrize(
     ("script_name", "path_info", "target"),
     [
@@ -230,9 +229,9 @@ def test_a_target_that_is_not_below_the_prefix_is_not_there_if_it_was_given_and_
     ],
 )
 def test_what_is_not_below_the_prefix_that_was_given_is_a_404_and_calls_no_app(
-    script_name: str, path_info: str, target: str, method: str
+    script_name: str, path_info: str, target: str
 ) -> None:
-    environ = {**request(script_name, path_info, target), "REQUEST_METHOD": method}
+    environ = request(script_name, path_info, target)
 
     assert fixed_or_refused(fix("/shop"), environ) is None
     assert fixed_or_refused(fix(None), environ) is not None

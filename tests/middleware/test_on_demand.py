@@ -1,4 +1,4 @@
-"""Apps on demand: which request is for which tenant, and how tenants are created, kept and closed."""
+"""Apps on demand: the tenant of a request, and the creation, keeping and closing of tenants."""
 
 from __future__ import annotations
 
@@ -456,7 +456,7 @@ def test_any_number_of_names_leaves_nothing_behind(
                 continue
             body.close()  # type: ignore[attr-defined]
 
-    attack(range(1000))  # fills what has a bound, like the memory of front_fault
+    attack(range(1000))  # fills what has a bound, like the memory of url_root_fault
     gc.collect()
     before = sys.getallocatedblocks()
 
@@ -924,7 +924,7 @@ def test_a_create_app_that_asks_for_its_own_app_fails_and_does_not_hang(caplog: 
     dispatcher = PathDispatcher(site, create_app)
 
     assert get(dispatcher, "/a").status_code == 503
-    assert "create_app('a') asks for the app that it creates" in caplog.text
+    assert "create_app('a') sends a request to the app that it creates" in caplog.text
 
 
 def test_a_crowd_never_meets_a_closed_app() -> None:
@@ -1072,13 +1072,13 @@ def test_what_cannot_be_called_is_refused(make: Callable[[], object], message: s
     ("domain", "hint"),
     [
         ("", "write 'example.com'"),
-        ("*.example.com", "write 'example.com', the names below it are meant"),
-        (".example.com", "is none"),
-        ("a..b", "is none"),
-        ("http://example.com", "is none"),
-        ("example.com/x", "is none"),
-        ("exa mple.com", "is none"),
-        ("example.com:99999", "no port"),
+        ("*.example.com", "write 'example.com': names below it are included"),
+        (".example.com", "is malformed"),
+        ("a..b", "is malformed"),
+        ("http://example.com", "is malformed"),
+        ("example.com/x", "is malformed"),
+        ("exa mple.com", "is malformed"),
+        ("example.com:99999", "port out of range"),
         ("127.0.0.1:80", "an address, which has no names below it"),
         ("[::1]", "an address, which has no names below it"),
     ],
