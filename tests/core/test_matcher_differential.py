@@ -22,6 +22,8 @@ from flask_embed.routing import Map
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+pytestmark = pytest.mark.differential
+
 SERVER = "good.example"
 #: what stands before every rule and path for werkzeug where it would strip slashes
 FENCE = "/fence"
