@@ -4,7 +4,7 @@ import flask_embed
 
 project = "flask_embed"
 author = "the flask_embed developers"
-copyright = f"{author}"
+project_copyright = author
 release = flask_embed.__version__
 
 extensions = ["myst_parser"]
