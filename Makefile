@@ -1,108 +1,100 @@
-# Each target sets up what it needs in .venv: a fresh machine needs Python 3.11 or later (with venv and pip)
-# and make. Another Python: make test PYTHON=python3.12
+# Each target sets up what it needs in .venv: a fresh machine needs make and Python 3.11 or later with venv and pip.
+# Another Python: make test PYTHON=python3.12. tests/README.md says what each folder of tests is for.
 
 PYTHON ?= python3
 
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
-# Compiling what is never imported would be half of the time that installing takes.
+# Without compiling: most of the files are never imported, and compiling them takes half of the time.
 INSTALL := install --quiet --quiet --no-compile
-# One stamp for each name that PYTHON can have, so that asking for another Python makes the .venv anew.
+# One stamp for each value of PYTHON, so that another Python makes the .venv anew.
 READY := $(VENV)/ready-$(subst /,_,$(PYTHON))
-# What the quick tests do without is large, and installed when it is needed.
+# Libraries that the quick tests do without are large, and installed when they are needed.
 TOOLS := $(READY)-tools
 GUESTS := $(VENV)/guests
 FUZZ := $(VENV)/fuzz
 # How long make fuzz tries, shared out between its targets.
 SECONDS ?= 60
 
-# The tests start Python some thousand times; one that has to compile all that it imports takes twice as long.
+# The tests start Python some thousand times; one that has to compile its imports takes twice as long.
 export PYTHONDONTWRITEBYTECODE :=
 
 PYTEST := $(PY) -m pytest
-# What compares times runs alone, what takes long with the servers.
+# Tests that compare times run alone, tests that take long with the servers.
 QUICK := -m "not timing and not thorough"
-# These start processes, each runner among them, or test what is packed: with the Python of .venv only, beside the rest.
-PROCESSES := tests/packaging $(patsubst %,tests/runners/test_%.py,readme cli mounting tornado_host) \
-	$(patsubst %,tests/runners/security/test_%.py,command_line optimized)
-# These need real servers or other frameworks, start many processes, or are no tests.
-MANY_PROCESSES := $(filter-out $(PROCESSES),$(wildcard tests/runners/test_*.py tests/runners/security/test_*.py)) \
-	$(patsubst %,tests/adapters/test_%.py,tornado_server reload)
-# These compare with another implementation, or with a rule, in many examples.
-DIFFERENCES := $(wildcard tests/core/test_*_differential.py) \
-	$(patsubst %,tests/core/test_%_properties.py,prefix round_trip) \
-	$(patsubst %,tests/adapters/test_%.py,http1_h11 http1_properties)
-# What asks real web servers much, in parts that take about as long.
-DOCTOR := tests/servers/test_doctor.py
-FRONTS := $(patsubst %,tests/servers/test_%.py,matrix fixers config cgi_servers)
-IN_PROCESS := $(patsubst %,--ignore=%,$(PROCESSES) $(MANY_PROCESSES) tests/reference tests/servers tests/guests tests/benchmarks)
+# Folders whose tests start no server, and run on each Python.
+IN_PROCESS := tests/core tests/middleware tests/adapters tests/security
+PARALLEL := $(MAKE) --no-print-directory --output-sync=target --keep-going
 
-.PHONY: help demo test test-here test-processes test-reference test-servers test-servers-alone test-doctor \
-	test-fronts test-many-processes test-differences test-thorough test-guests fuzz lint bench plots bench-servers clean
+.PHONY: help demo test test-here test-beside test-servers test-timing test-fronts test-runners test-differential \
+	test-thorough test-guests test-hosts coverage fuzz lint docs bench plots bench-servers clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
 demo: $(READY)  ## a portal of several apps on http://127.0.0.1:5000/
-	@echo "Look at http://127.0.0.1:5000/: nine small apps below one address. Ctrl-C stops it."
+	@echo "Open http://127.0.0.1:5000/: nine small apps below one address. Ctrl-C stops it."
 	@$(PY) -m flask_embed.gevent examples.portal:app --bind 127.0.0.1:5000
 
-# Two of them at a time; what is not the first is shown when it is through.
-test: $(READY)  ## the tests, those of the framework also on every other Python that is installed
+# Two jobs at a time; the output of the first is shown as it comes. COVERAGE=1 measures the first, as make coverage does.
+test: $(READY)  ## the tests that need no servers, the in-process ones on every other Python found too
 	@$(PY) -m tests.pythons > $(VENV)/pythons.txt
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going \
-		test-here $$(sed 's/ .*//; s/^/on-python-/' $(VENV)/pythons.txt) test-processes test-reference
+	@$(PARALLEL) --jobs=2 $(if $(COVERAGE),coverage,test-here) $$(sed 's/ .*//; s/^/on-python-/' $(VENV)/pythons.txt) test-beside
 
-# The plus sign has its output shown as it comes.
-test-here:
-	+@$(PYTEST) $(QUICK) $(IN_PROCESS)
+test-here: $(READY)
+	+@$(PYTEST) $(QUICK) $(IN_PROCESS) tests/examples tests/fuzzing
 
-test-processes:
-	@$(PYTEST) --quiet $(QUICK) $(PROCESSES)
+test-beside: $(READY)
+	@$(PYTEST) --quiet $(QUICK) tests/reference tests/packaging
 
-test-reference:
-	@$(PYTEST) --quiet tests/reference
+coverage: $(READY)  ## the in-process tests, and which lines and branches they reach: at least 95 %
+	@$(PY) -m coverage erase
+	+@$(PY) -m coverage run -m pytest $(QUICK) $(IN_PROCESS) tests/examples tests/fuzzing
+	@$(PY) -m coverage combine --quiet
+	@$(PY) -m coverage report --fail-under=95
 
-# What compares times comes first and alone, then the others. Three at a time: much of it is waiting for others' time-outs.
-test-servers: $(TOOLS) $(GUESTS)/ready  ## what takes long: real web servers, browser, other frameworks, many examples; with CI set, none may be missing
-	@$(PYTEST) -m "timing and not thorough" tests/security tests/runners/security tests/adapters tests/middleware
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target --keep-going \
-		test-servers-alone test-doctor test-fronts test-many-processes test-differences test-thorough test-guests
+# Tests that compare times come first and alone. Then three jobs at a time: much of the time is waiting.
+test-servers: $(TOOLS) $(GUESTS)/ready  ## the tests that take long: runners, real web servers, browser, guests; with CI set, none may be skipped
+	@$(MAKE) --no-print-directory test-timing
+	@$(PARALLEL) --jobs=3 test-fronts test-runners test-differential test-thorough test-guests
 
-test-servers-alone:
-	+@$(PYTEST) $(patsubst %,--ignore=%,$(DOCTOR) $(FRONTS)) tests/servers
+test-timing: $(READY)
+	@$(PYTEST) -m "timing and not thorough" $(IN_PROCESS) tests/runners
 
-# The doctor waits more than it works.
-test-doctor:
-	@$(PYTEST) --quiet --numprocesses=3 $(DOCTOR)
+test-fronts: $(TOOLS)
+	+@$(PYTEST) --numprocesses=2 --dist=worksteal tests/servers
 
-test-fronts:
-	@$(PYTEST) --quiet $(FRONTS)
+test-runners: $(TOOLS)
+	@$(PYTEST) --quiet $(QUICK) tests/runners
 
-test-many-processes:
-	@$(PYTEST) --quiet -m "not thorough" $(MANY_PROCESSES)
+test-differential: $(READY)
+	@THOROUGH=1 $(PYTEST) --quiet --timeout=300 -m "differential and hypothesis" tests/core tests/adapters
 
-test-differences:
-	@THOROUGH=1 $(PYTEST) --quiet --timeout=300 $(DIFFERENCES)
+test-thorough: $(READY)
+	@$(PYTEST) --quiet -m thorough $(IN_PROCESS) tests/runners
 
-test-thorough:
-	@$(PYTEST) --quiet -m thorough tests/security tests/runners
-
-test-guests:
+test-guests: $(GUESTS)/ready
 	@$(GUESTS)/bin/python -m pytest --quiet tests/guests
 
-fuzz: $(FUZZ)/ready  ## the parsers, fed with what a fuzzer thinks up, for SECONDS (60)
+test-hosts: $(GUESTS)/ready  ## our apps mounted in the apps of other frameworks
+	@$(GUESTS)/bin/python -m pytest tests/hosts
+
+fuzz: $(FUZZ)/ready  ## the parsers, with inputs that a fuzzer invents, for SECONDS (60)
 	@$(FUZZ)/bin/python -m tests.fuzzing --seconds $(SECONDS)
 
 lint: $(TOOLS) $(GUESTS)/ready  ## ruff, mypy and basedpyright
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
-	$(PY) -m mypy --python-executable $(GUESTS)/bin/python tests/guests
+	$(PY) -m mypy --python-executable $(GUESTS)/bin/python tests/guests tests/hosts
 	$(PY) -m basedpyright
-	$(PY) -m basedpyright --pythonpath $(GUESTS)/bin/python tests/guests
+	$(PY) -m basedpyright --pythonpath $(GUESTS)/bin/python tests/guests tests/hosts
+
+docs: $(TOOLS)  ## docs/ as pages in build/docs
+	@$(PY) -m sphinx --quiet -W --keep-going -b html docs build/docs
+	@echo "Open build/docs/index.html"
 
 bench: $(GUESTS)/end-to-end  ## the benchmarks against other frameworks, with the targets
 	@failed=0; for part in "" .start .mounting .end_to_end; do \
@@ -111,15 +103,15 @@ bench: $(GUESTS)/end-to-end  ## the benchmarks against other frameworks, with th
 plots: $(TOOLS)  ## how the time of a request grows with an app, drawn into tests/benchmarks/plots
 	$(PY) -m tests.benchmarks.plots tests/benchmarks/plots
 
-bench-servers: $(TOOLS)  ## the runners against other servers, under the load of wrk, and what they hold
+bench-servers: $(TOOLS)  ## the runners against other servers, under the load of wrk, and their memory
 	$(PY) -m tests.benchmarks.servers
 	$(PY) -m tests.benchmarks.fastcgi
 
-clean:  ## remove .venv, caches and what builds leave
+clean:  ## remove .venv, caches and the products of builds
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov
 	find flask_embed adapters middleware tests examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
-# A .venv of another Python version, a broken one and one without pip (uv makes such) are put right here.
+# A .venv of another Python version, a broken one and one without pip (uv makes such) are repaired here.
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "flask_embed needs Python 3.11 or later, which '$(PYTHON)' is not: name one with PYTHON=python3.N" >&2; exit 1; }
@@ -139,7 +131,7 @@ $(GUESTS)/ready: $(READY)
 	$(PIP) --python $(GUESTS)/bin/python $(INSTALL) --editable . --group guests
 	@touch $@
 
-# The servers that the benchmarks alone need; lint and the tests do without.
+# Servers for the benchmarks alone; lint and the tests do without.
 $(GUESTS)/end-to-end: $(GUESTS)/ready
 	$(PIP) --python $(GUESTS)/bin/python $(INSTALL) --group end-to-end
 	@touch $@
@@ -149,11 +141,12 @@ $(FUZZ)/ready: $(READY)
 	$(PIP) --python $(FUZZ)/bin/python $(INSTALL) --editable ".[all]" --group fuzz
 	@touch $@
 
-# The in-process tests, without the examples, on one more Python of those that the rule of test has found.
+# The in-process tests on one more Python of those that the rule of test has found. Comparisons with another
+# implementation find the same on each Python.
 # No pip is put into its environment: the one of .venv installs into it, which saves seconds.
 on-python-%: $(VENV)/pythons/%/ready
 	@echo "== Python $*"
-	@$(<D)/bin/python -m pytest --quiet $(QUICK) $(IN_PROCESS) --ignore=tests/examples
+	@$(<D)/bin/python -m pytest --quiet -m "not timing and not thorough and not differential" $(IN_PROCESS)
 
 .PRECIOUS: $(VENV)/pythons/%/ready
 $(VENV)/pythons/%/ready: pyproject.toml

@@ -1,17 +1,27 @@
-"""What all tests share: in CI a skip is a failure, so that no missing server or library goes unnoticed."""
+"""Shared by all tests: folders whose libraries are missing are skipped, and in CI a skip is a failure."""
 
 from __future__ import annotations
 
 import gc
 import os
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
+
+TESTS = Path(__file__).parent
+#: by folder, the libraries that its tests import, and how to get them
+NEEDS = {
+    "guests": (("bottle", "django", "falcon", "flask", "pyramid"), "make test-servers"),
+    "hosts": (("bottle", "django", "falcon", "flask", "pyramid"), "make test-hosts"),
+    "servers": (("a2wsgi", "axe_playwright_python", "playwright", "psycopg"), "pip install --group servers"),
+}
 
 IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 
@@ -22,8 +32,36 @@ hypothesis.settings.register_profile("thorough", deadline=None, derandomize=True
 hypothesis.settings.load_profile("thorough" if os.environ.get("THOROUGH") else "house")
 
 
+class FolderWithoutLibraries(pytest.Directory):
+    """A folder of tests that is skipped as one, with one reason."""
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        """No test: the folder is skipped."""
+        libraries, command = NEEDS[self.path.name]
+        missing = ", ".join(name for name in libraries if find_spec(name) is None)
+        pytest.skip(f"tests/{self.path.name} needs {missing}: {command}")
+
+
+def pytest_configure() -> None:
+    """Stop where git or an archive has written the links of the tree as text files."""
+    if find_spec("flask_embed.adapters") is None:
+        pytest.exit(
+            "flask_embed/adapters is not a folder but a text file, because this checkout has no symbolic links: "
+            "run 'pip install -e .', or 'git config core.symlinks true' and 'git checkout flask_embed'",
+            returncode=pytest.ExitCode.USAGE_ERROR,
+        )
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Skip a folder of tests as one if libraries that it needs are missing."""
+    if path.parent != TESTS or path.name not in NEEDS or all(map(find_spec, NEEDS[path.name][0])):
+        return None
+    folder: pytest.Collector = FolderWithoutLibraries.from_parent(parent, path=path)
+    return folder
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what compares times: it is run alone, or its neighbour on the other core decides."""
+    """Mark tests that compare times: they run alone, or the load of the other core decides."""
     for item in items:
         if isinstance(item, pytest.Function) and "linear" in item.function.__code__.co_names:
             item.add_marker(pytest.mark.timing)
@@ -37,7 +75,7 @@ def _fail_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
 
 
 def pytest_runtest_setup() -> None:
-    """Let gevent look at the clock: where its loop has last run minutes ago, a time-out of one is over at once."""
+    """Update gevent's clock: if its loop last ran minutes ago, a time-out of one minute would be over at once."""
     local = sys.modules.get("gevent._hub_local")
     hub = None if local is None else local.get_hub_if_exists()
     if hub is not None:
@@ -45,7 +83,7 @@ def pytest_runtest_setup() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Take the thousands of collected tests out of the sight of the garbage collector, which walks over all it sees."""
+    """Exclude the thousands of collected tests from garbage collection, which would walk over them each time."""
     gc.collect()
     gc.freeze()
 

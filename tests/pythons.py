@@ -1,6 +1,7 @@
-"""The other Pythons of this machine that the in-process tests can run on.
+"""The other Pythons of this machine that the tests can run on, one line ``3.N PATH`` for each minor version.
 
-``python -m tests.pythons`` prints a line ``3.N PATH`` for each minor version other than its own.
+nox and tox look on PATH only and run one session after another. This finds the versions of pyenv and uv too, whose
+shims may refuse to run, and the Makefile runs two Pythons at a time.
 """
 
 from __future__ import annotations
@@ -10,81 +11,43 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable
 
-__all__ = ["Python", "candidates", "find", "probe"]
+__all__ = ["find"]
 
-OLDEST = (3, 11)
-
-_NAME = re.compile(r"python3\.\d+")
-
-#: Fails, or prints nothing, where the tests could not run: the libraries have wheels for final releases of
-#: CPython with a GIL, and an environment is made with venv.
+#: Prints nothing where the tests cannot run: the libraries have wheels for final releases of CPython with a GIL.
 _PROBE = """
 import sys, sysconfig, venv
 v, is_cpython = sys.version_info, sys.implementation.name == "cpython"
-if is_cpython and v.releaselevel == "final" and not sysconfig.get_config_var("Py_GIL_DISABLED"):
-    print(*v[:3], sys.executable)
+if v >= (3, 11) and is_cpython and v.releaselevel == "final" and not sysconfig.get_config_var("Py_GIL_DISABLED"):
+    print(v.minor, v.micro, sys.executable)
 """
 
 
-class Python(NamedTuple):
-    """An interpreter that has been run, so it exists and works."""
-
-    version: tuple[int, int, int]
-    path: Path
-
-    @property
-    def minor(self) -> tuple[int, int]:
-        """The version without the patch level, ``(3, 12)``."""
-        return self.version[:2]
-
-
-def candidates(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
-    """Every file named ``python3.N`` on PATH, under pyenv's versions and under uv's Pythons; not run yet."""
-    folders = [Path(entry) for entry in environ.get("PATH", "").split(os.pathsep) if entry]
-    for installed in (
-        Path(environ.get("PYENV_ROOT") or home / ".pyenv") / "versions",
-        Path(environ.get("UV_PYTHON_INSTALL_DIR") or home / ".local/share/uv/python"),
-    ):
-        folders += sorted(installed.glob("*/bin"))
-    for folder in folders:
-        for file in sorted(folder.glob("python3.*")):
-            if _NAME.fullmatch(file.name):
-                yield file
-
-
-def probe(path: Path) -> Python | None:
-    """The Python at *path*, or None where it does not run or is none for the tests.
-
-    Running it is the only way to know: a shim of pyenv exists for versions that it then refuses.
-    """
-    try:
-        run = subprocess.run([path, "-I", "-c", _PROBE], capture_output=True, text=True, timeout=30, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    words = run.stdout.rstrip("\n").split(" ", 3)
-    if run.returncode or len(words) != 4:
-        return None
-    major, minor, patch = map(int, words[:3])
-    return Python((major, minor, patch), Path(words[3]))
-
-
-def find(paths: Iterable[Path], *, without: tuple[int, int]) -> list[Python]:
-    """One Python for each minor version from 3.11 on, the newest patch level, in order; none of *without*."""
-    newest: dict[tuple[int, int], Python] = {}
-    for path in dict.fromkeys(paths):
-        python = probe(path)
-        if python is None or python.minor < OLDEST or python.minor == without:
+def find(folders: Iterable[Path]) -> dict[int, str]:
+    """By minor version, the interpreter with the newest patch level among the files ``python3.N`` of *folders*."""
+    newest: dict[int, tuple[int, str]] = {}
+    for path in [path for folder in folders for path in sorted(folder.glob("python3.*"))]:
+        if re.fullmatch(r"python3\.\d+", path.name) is None:
             continue
-        if python.minor not in newest or newest[python.minor].version < python.version:
-            newest[python.minor] = python
-    return [newest[minor] for minor in sorted(newest)]
+        try:
+            run = subprocess.run([path, "-I", "-c", _PROBE], capture_output=True, text=True, timeout=30, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        if run.returncode == 0 and run.stdout:
+            minor, patch, executable = run.stdout.rstrip("\n").split(" ", 2)
+            newest[int(minor)] = max(newest.get(int(minor), (-1, "")), (int(patch), executable))
+    return {minor: executable for minor, (_, executable) in sorted(newest.items())}
 
 
 if __name__ == "__main__":
-    for python in find(candidates(os.environ, Path.home()), without=sys.version_info[:2]):
-        print(f"{python.version[0]}.{python.version[1]} {python.path}")
+    home = Path.home()
+    folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+    folders += (Path(os.environ.get("PYENV_ROOT") or home / ".pyenv") / "versions").glob("*/bin")
+    folders += Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or home / ".local/share/uv/python").glob("*/bin")
+    for minor, executable in find(folders).items():
+        if minor != sys.version_info.minor:
+            print(f"3.{minor} {executable}")

@@ -15,6 +15,8 @@ from tests.wire import CASES, DIFFERENCES, Case
 if TYPE_CHECKING:
     from hypothesis.strategies import DataObject
 
+pytestmark = pytest.mark.differential
+
 
 class Read(NamedTuple):
     """A request as one of the two has read it."""

@@ -9,6 +9,8 @@ from werkzeug.sansio.http import parse_cookie
 
 from flask_embed import Request
 
+pytestmark = pytest.mark.differential
+
 HEADERS = st.lists(
     st.sampled_from([*'ab= \t";,\\01\n', "ü", "\\101", '"x"', "a=b", "; ", '="', "session=", "\ud7ff", "\\377"]),
     max_size=20,

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Response as WerkzeugResponse
 
+pytestmark = pytest.mark.differential
+
 CONTENTS = {
     "style.css": b"body {}",
     "page.html": b"<p>",

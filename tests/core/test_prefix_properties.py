@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+pytestmark = pytest.mark.differential
+
 
 SEGMENTS = ["a", "b", "ab", "A", "a.b", "ü", "…", "a;b", "a=b", "-", "~", "a:b", "app", "appx"]
 PREFIXES = st.lists(st.sampled_from(SEGMENTS), min_size=1, max_size=4).map(lambda parts: "/" + "/".join(parts))

@@ -21,6 +21,8 @@ from flask_embed import Response
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+pytestmark = pytest.mark.differential
+
 
 class Theirs(WerkzeugResponse):
     """Werkzeug's response with the one default that is ours."""

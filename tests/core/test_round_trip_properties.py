@@ -17,6 +17,8 @@ from flask_embed.routing import Map
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.differential
+
 TEXTS = st.one_of(
     st.text(),
     st.text(string.ascii_letters + "./\\%?#;:@ \t\n\0", max_size=8),

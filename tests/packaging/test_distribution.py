@@ -14,8 +14,13 @@ from typing import Any
 
 import pytest
 
+import flask_embed
+
 ROOT = Path(__file__).parents[2]
 LINKED = ("adapters", "middleware")
+FOLDERS = ("flask_embed", "adapters", "middleware", "tests", "examples", "docs", ".ci")
+PAGES = ("README.md", "CHANGES.md", "SECURITY.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "pyproject.toml")
+VERSION = flask_embed.__version__
 
 
 def modules(folder: str) -> set[str]:
@@ -43,12 +48,8 @@ def build(kind: str, tree: Path, into: Path) -> Path:
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project, so that the build leaves nothing here and takes nothing that an old one left."""
     copy = tmp_path_factory.mktemp("tree")
-    for name in ("flask_embed", "adapters", "middleware", "tests", "examples"):
-        if (ROOT / name).exists():
-            ignored = shutil.ignore_patterns("__pycache__", "*.db")
-            shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=ignored)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, copy)
+    ignored = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__", "build", "dist", "*.egg-info", "*.db")
+    shutil.copytree(ROOT, copy, symlinks=True, ignore=ignored, dirs_exist_ok=True)
     return copy
 
 
@@ -81,8 +82,8 @@ def test_the_wheel_holds_the_linked_folders_below_the_package_and_nothing_beside
     ):
         assert {f"{installed}/{file}" for file in modules(folder)} <= names
     assert "flask_embed/py.typed" in names
-    assert {name.split("/", 1)[0] for name in names} == {"flask_embed", "flask_embed-0.1.0.dist-info"}
-    assert "flask_embed-0.1.0.dist-info/licenses/LICENSE" in names
+    assert {name.split("/", 1)[0] for name in names} == {"flask_embed", f"flask_embed-{VERSION}.dist-info"}
+    assert f"flask_embed-{VERSION}.dist-info/licenses/LICENSE" in names
 
 
 def test_an_installed_wheel_imports_without_the_tree(wheel: Path, tmp_path: Path) -> None:
@@ -99,15 +100,36 @@ def test_an_installed_wheel_imports_without_the_tree(wheel: Path, tmp_path: Path
     assert run.stdout.splitlines() == [f"{tmp_path}/flask_embed/{name}/__init__.py" for name in LINKED], run.stderr
 
 
-def test_a_wheel_built_from_the_source_distribution_is_the_same(tree: Path, wheel: Path, tmp_path: Path) -> None:
-    source = build("sdist", tree, tmp_path / "sdist")
-    with tarfile.open(source) as archive:
+@pytest.fixture(scope="module")
+def unpacked(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tree of the source distribution."""
+    folder = tmp_path_factory.mktemp("source")
+    with tarfile.open(build("sdist", tree, folder / "sdist")) as archive:
         safely: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # not before 3.11.4
-        archive.extractall(tmp_path / "unpacked", **safely)
+        archive.extractall(folder, **safely)
+    return folder / f"flask_embed-{VERSION}"
 
-    again = build("wheel", tmp_path / "unpacked/flask_embed-0.1.0", tmp_path / "wheel")
+
+def test_a_wheel_built_from_the_source_distribution_is_the_same(wheel: Path, unpacked: Path, tmp_path: Path) -> None:
+    again = build("wheel", unpacked, tmp_path / "wheel")
 
     assert members(again) == members(wheel)
+
+
+def test_the_source_distribution_holds_all_files_of_the_tree(tree: Path, unpacked: Path) -> None:
+    links = [tree / "flask_embed" / name for name in LINKED]
+    files = [path for folder in FOLDERS for path in (tree / folder).rglob("*") if path.is_file()]
+    names = {path.relative_to(tree).as_posix() for path in files if not any(map(path.is_relative_to, links))}
+
+    assert sorted(name for name in {*names, *PAGES} if not (unpacked / name).exists()) == []
+
+
+def test_the_version_stands_in_one_place() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)["project"]
+
+    assert "version" not in project
+    assert project["dynamic"] == ["version"]
 
 
 def requirements(key: str, group: str) -> set[str]:

@@ -35,7 +35,7 @@ from tests.adapters.records import (
     record,
 )  # fmt: skip
 from tests.adapters.test_fcgi_records import FAULTS
-from tests.runners.test_readme import block
+from tests.runners.test_documents import block
 from tests.serving import DEADLINE, Runner, environment, fails, serving
 
 if TYPE_CHECKING:

@@ -7,23 +7,27 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.servers.browsing import WIDE, Site
 from tests.serving import DEADLINE, portal_files, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-CHROMIUM = shutil.which("chromium")
+    from playwright.sync_api import Browser, BrowserContext, Page
 
-expect.set_options(timeout=DEADLINE * 1000)
+    from tests.servers.browsing import Site
+
+CHROMIUM = shutil.which("chromium")
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("chromium is not installed")
+    # Imported here, so that without playwright this file can be read and the folder be skipped.
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=DEADLINE * 1000)
     options = ["--disable-gpu"]  # Debian's would draw with one, which is a program here
     if os.geteuid() == 0:
         options.append("--no-sandbox")  # its sandbox does not work for root
@@ -37,6 +41,8 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module", params=["", "/yourapplication"], ids=["at the root", "below a prefix"])
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    from tests.servers.browsing import Site
+
     folder = tmp_path_factory.mktemp("portal")
     arguments = ["examples.portal:app", "--bind", "127.0.0.1:0"]
     if request.param:
@@ -48,6 +54,8 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture
 def open_browser(chromium: Browser, site: Site) -> Iterator[Callable[..., BrowserContext]]:
     """Makes a browser without cookies; at the end no page of any may have failed or asked another host."""
+    from tests.servers.browsing import WIDE
+
     contexts: list[BrowserContext] = []
     errors: list[str] = []
     elsewhere: list[str] = []

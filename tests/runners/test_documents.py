@@ -1,11 +1,18 @@
-"""The code and the commands of the README run, and do what its text says."""
+"""The code and the commands of the documents run, and do what stands beside them.
+
+The README's are tested one by one. Of the other pages each python block runs, all of a page in one namespace, and each
+command is checked: a target of make exists, a pytest line runs (in the first file of each folder), a runner starts.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +25,13 @@ from tests.adapters.records import Peer
 from tests.serving import DEADLINE, ROOT, environment, serving
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 README = (ROOT / "README.md").read_text("utf-8")
+#: where pip puts it into the environment of the tests
+UV = Path(sys.executable).parent / "uv"
+PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "tests/README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
 
 def block(heading: str, language: str = "python", number: int = 0) -> str:
@@ -143,6 +154,118 @@ def test_the_files_it_names_are_there() -> None:
         assert path in README
     for path in re.findall(r"`((?:examples|tests|\.ci)/[\w/.]+)`", README) + re.findall(r"\]\(([\w/.]+)\)", README):
         assert (ROOT / path).exists(), path
-    makefile = (ROOT / "Makefile").read_text("utf-8")
-    for target in set(re.findall(r"make ([a-z-]+)", README)):
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+    assert set(re.findall(r"`make ([a-z-]+)", README)) <= TARGETS
+
+
+# The other pages
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def blocks(text: str, language: str) -> list[str]:
+    found: list[str] = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_python_of_a_page_runs(page: Path) -> None:
+    names: dict[str, Any] = {"__name__": "document"}
+    for code in blocks(page.read_text("utf-8"), "python"):
+        exec(compile(code, name_of(page), "exec"), names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_commands_of_a_page_work(page: Path, tmp_path: Path) -> None:
+    for line in "".join(blocks(page.read_text("utf-8"), "sh")).splitlines():
+        command = shlex.split(line, comments=True)
+        if command:
+            checked(command, tmp_path)
+
+
+def narrowed(arguments: list[str]) -> list[str]:
+    """The arguments of a pytest, with the first file of each folder in its place."""
+    return [
+        str(min((ROOT / argument).glob("test_*.py"))) if (ROOT / argument).is_dir() else argument
+        for argument in arguments
+    ]
+
+
+def checked(command: list[str], folder: Path) -> None:
+    """Fail unless the command does what a page promises, as far as that can be tried in seconds."""
+    match command:
+        case ["make", *targets]:
+            assert {target for target in targets if "=" not in target} <= TARGETS, command
+        case ["uv", "run", "pytest", *arguments] | [".venv/bin/python", "-m", "pytest", *arguments]:
+            subprocess.run(
+                [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *narrowed(arguments)],
+                cwd=ROOT,
+                env=environment(),
+                capture_output=True,
+                timeout=DEADLINE * 3,
+                check=True,
+            )
+        case ["python", "-m", module, target, *arguments] if module.startswith("flask_embed."):
+            bind = f"unix:{folder}/page.sock" if module.endswith(".fastcgi") else "127.0.0.1:0"
+            with serving(module.partition(".")[2], target, *arguments, "--bind", bind):
+                pass
+        case ["flask-embed", *arguments]:
+            subprocess.run([sys.executable, "-m", "flask_embed", *arguments], cwd=ROOT, env=environment(), check=True)
+        case _:
+            raise AssertionError(f"no rule says how to try {shlex.join(command)!r}: add one here")
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=name_of)
+def test_the_targets_of_make_that_a_page_names_exist(page: Path) -> None:
+    assert set(re.findall(r"`make ([a-z-]+)", page.read_text("utf-8"))) <= TARGETS
+
+
+# uv
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A copy of the tree without environments, as after a clone."""
+    if shutil.which("uv") is None and not UV.exists():
+        pytest.skip("uv is not installed: pip install --group servers")
+    copy = tmp_path_factory.mktemp("fresh") / "flask_embed"
+    ignored = shutil.ignore_patterns(
+        ".git", ".venv", ".*_cache", "__pycache__", "build", "*.egg-info", "*.db", "uv.lock"
+    )
+    shutil.copytree(ROOT, copy, symlinks=True, ignore=ignored)
+    yield copy
+    shutil.rmtree(copy)
+
+
+# Downloads the libraries of the group "test" where uv has them not yet.
+@pytest.mark.thorough
+@pytest.mark.timeout(300)
+def test_the_commands_for_uv_work_after_a_clone(fresh: Path) -> None:
+    uv = str(UV) if UV.exists() else "uv"
+    variables = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    serve, test = (shlex.split(line) for line in re.findall(r"^uv (run .+)$", README, re.MULTILINE))
+
+    tested = subprocess.run(
+        [uv, test[0], test[1], *(argument.replace(str(ROOT), str(fresh)) for argument in narrowed(test[2:]))],
+        cwd=fresh,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert tested.returncode == 0, tested.stdout[-1000:] + tested.stderr[-3000:]
+
+    process = subprocess.Popen(
+        [uv, *serve, "--bind", "127.0.0.1:0"], cwd=fresh, env=variables, stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stderr is not None
+        lines: list[str] = []
+        for line in process.stderr:
+            lines.append(line)
+            if " at http://127.0.0.1:" in line:
+                break
+        process.terminate()
+        process.stderr.read()
+    assert " at http://127.0.0.1:" in lines[-1], "".join(lines)

@@ -1,4 +1,4 @@
-"""Our app mounted in the apps of five other frameworks: what it can do there, and what it cannot."""
+"""An app of ours mounted in the apps of five other frameworks: what works there, and what does not."""
 
 # mypy: disable-error-code="import-untyped"
 
@@ -14,10 +14,11 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware as WerkzeugDispa
 from werkzeug.test import run_wsgi_app
 
 from flask_embed.middleware import PrefixMiddleware
-from tests.guests import django_guest, hosts
+from tests.guests import django_guest
 from tests.guests.checks import CHECKS, InProcess, cells, table, urls_with_letters
 from tests.guests.flask_embed_guest import create
 from tests.guests.pyramid_guest import LEFT_OPEN
+from tests.hosts import frameworks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIApplication
 
-HOSTS: dict[str, Callable[[hosts.Mounts], WSGIApplication]] = {
-    "flask": hosts.flask,
-    "django": hosts.django,
-    "bottle": hosts.bottle,
-    "falcon": hosts.falcon,
-    "pyramid": hosts.pyramid,
+HOSTS: dict[str, Callable[[frameworks.Mounts], WSGIApplication]] = {
+    "flask": frameworks.flask,
+    "django": frameworks.django,
+    "bottle": frameworks.bottle,
+    "falcon": frameworks.falcon,
+    "pyramid": frameworks.pyramid,
 }
 #: what a host does with its own environ is its own business
 NAMES = [name for name in CHECKS if name != "caller's environ"]
