@@ -33,8 +33,8 @@ from flask_embed.environ import (
     url_root_fault,
 )
 from flask_embed.registry import Registry
+from flask_embed.requests import replace_headers, vary_on_cookie
 from flask_embed.routing import subdomain_of
-from flask_embed.wrappers import replace_headers, vary_on_cookie
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from jinja2 import BaseLoader, Environment
     from werkzeug.routing import Rule
 
+    from flask_embed.requests import Request, Response
     from flask_embed.sessions import Session
     from flask_embed.testing import Client
-    from flask_embed.wrappers import Request, Response
 
 __all__ = ["Flask"]
 

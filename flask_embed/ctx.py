@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.local import LocalProxy
 from werkzeug.wsgi import FileWrapper
 
-from flask_embed.wrappers import Request
+from flask_embed.requests import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from werkzeug.routing import Rule
 
     from flask_embed.app import Flask
+    from flask_embed.requests import Response
     from flask_embed.sessions import Session
-    from flask_embed.wrappers import Response
 
 __all__ = ["RequestContext", "current_app", "current_context", "g", "has_request_context", "request", "session"]
 

@@ -15,8 +15,8 @@ from werkzeug.datastructures import ImmutableDict
 from flask_embed import hints
 from flask_embed.ctx import g, request, session
 from flask_embed.errors import SettingWarning
+from flask_embed.requests import Request, Response
 from flask_embed.routing import LazyRule, Map
-from flask_embed.wrappers import Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from flask_embed.app import Flask
     from flask_embed.ctx import RequestContext
+    from flask_embed.requests import Response
     from flask_embed.sessions import Session
-    from flask_embed.wrappers import Response
 
 __all__ = ["Client", "EnvironBuilder", "create_environ"]
 

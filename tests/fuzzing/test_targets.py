@@ -16,9 +16,9 @@ from werkzeug.exceptions import NotFound
 from werkzeug.formparser import FormDataParser
 
 from flask_embed.adapters.serving import cgi_environ, fcgi_records, http1, http_environ
+from flask_embed.requests import _FormParser
 from flask_embed.routing import Map
 from flask_embed.routing.matcher import Matcher
-from flask_embed.wrappers import _FormParser
 from tests.fuzzing import NAMES, __main__, load
 from tests.fuzzing.engine import shortest
 from tests.serving import ROOT
