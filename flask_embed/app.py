@@ -33,7 +33,7 @@ from flask_embed.environ import (
     url_root_fault,
 )
 from flask_embed.registry import Registry
-from flask_embed.requests import replace_headers, vary_on_cookie
+from flask_embed.responses import replace_headers, vary_on_cookie
 from flask_embed.routing import subdomain_of
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from jinja2 import BaseLoader, Environment
     from werkzeug.routing import Rule
 
-    from flask_embed.requests import Request, Response
+    from flask_embed.requests import Request
+    from flask_embed.responses import Response
     from flask_embed.sessions import Session
     from flask_embed.testing import Client
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from werkzeug.routing import Rule
 
     from flask_embed.app import Flask
-    from flask_embed.requests import Response
+    from flask_embed.responses import Response
     from flask_embed.sessions import Session
 
 __all__ = ["RequestContext", "current_app", "current_context", "g", "has_request_context", "request", "session"]

@@ -21,7 +21,7 @@ from werkzeug.security import safe_join
 from werkzeug.wsgi import FileWrapper
 
 from flask_embed.ctx import FileBody, current_context
-from flask_embed.requests import content_type_of
+from flask_embed.responses import content_type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIEnvironment
 
-    from flask_embed.requests import Response
+    from flask_embed.responses import Response
 
 __all__ = ["send_file", "send_from_directory"]
 

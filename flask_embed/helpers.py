@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Response as WerkzeugResponse
 
-    from flask_embed.requests import Response
+    from flask_embed.responses import Response
 
     R = TypeVar("R", bound=WerkzeugResponse)
 
@@ -93,9 +93,9 @@ def redirect(  # the name of the parameter is the documented one
     if _SCRIPT_SCHEME.match(_IGNORED_IN_URLS.sub("", location)):
         raise ValueError(f"the redirect to {location!r} would run as a script")
     if Response is None:
-        from flask_embed import requests
+        from flask_embed import responses
 
-        Response = requests.Response
+        Response = responses.Response
     shown = escape(location)
     response = Response(
         f'<!doctype html>\n<title>Elsewhere</title>\n<p>Go on to <a href="{shown}">{shown}</a>.\n',

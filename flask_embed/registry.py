@@ -15,7 +15,8 @@ from werkzeug.datastructures import ImmutableDict
 from flask_embed import hints
 from flask_embed.ctx import g, request, session
 from flask_embed.errors import SettingWarning
-from flask_embed.requests import Request, Response
+from flask_embed.requests import Request
+from flask_embed.responses import Response
 from flask_embed.routing import LazyRule, Map
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from werkzeug.datastructures import CallbackDict
 
 from flask_embed.environ import text, url_quote
-from flask_embed.requests import vary_on_cookie
+from flask_embed.responses import vary_on_cookie
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
     from flask_embed.app import Flask
-    from flask_embed.requests import Request, Response
+    from flask_embed.requests import Request
+    from flask_embed.responses import Response
 
 __all__ = ["NullSession", "Session", "Signer", "dumps", "loads", "read", "write"]
 

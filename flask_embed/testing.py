@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from flask_embed.app import Flask
     from flask_embed.ctx import RequestContext
-    from flask_embed.requests import Response
+    from flask_embed.responses import Response
     from flask_embed.sessions import Session
 
 __all__ = ["Client", "EnvironBuilder", "create_environ"]
