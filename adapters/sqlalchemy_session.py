@@ -46,11 +46,12 @@ from weakref import WeakKeyDictionary
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from sqlalchemy.util import ScopedRegistry, ThreadLocalRegistry
 
+from flask_embed.bodies import ClosingBody, is_whole
 from flask_embed.composition import is_flask_embed
 from flask_embed.ctx import current_context, has_request_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, MutableMapping
+    from collections.abc import Callable, Iterable, MutableMapping
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -184,8 +185,7 @@ class ScopedSessionMiddleware:
             except BaseException:
                 request.remove()
                 raise
-            wrapper = environ.get("wsgi.file_wrapper")  # a class with most servers, a function with some
-            if type(body) in (list, tuple) or (isinstance(wrapper, type) and isinstance(body, wrapper)):
+            if is_whole(body, environ):
                 request.remove()
                 return body
         return _Body(request, body)
@@ -262,56 +262,39 @@ class _Request:
 _innermost: ContextVar[_Request | None] = ContextVar("flask_embed.sqlalchemy_session", default=None)
 
 
-class _Body:
-    """A body that is made while it is sent: each part with the session of its request."""
+class _Body(ClosingBody):
+    """A body that is made while it is sent: each step with the session of its request."""
 
-    __slots__ = ("_body", "_iterator", "_request")
+    __slots__ = ("_request",)
 
     def __init__(self, request: _Request, body: Iterable[bytes]) -> None:
-        #: None once it has ended
-        self._request: _Request | None = request
-        self._body = body
-        self._iterator: Iterator[bytes] | None = None
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
+        super().__init__(body)
+        self._request = request
 
     def __next__(self) -> bytes:
-        request = self._request
-        if request is None:
+        if not self.is_open:
             raise StopIteration
-        with request:
+        with self._request:
             try:
-                if self._iterator is None:
-                    self._iterator = iter(self._body)
-                return next(self._iterator)
-            except BaseException:
-                self._end(request)
+                return super().__next__()
+            except BaseException as error:
+                self.close_after(error)
                 raise
 
     def close(self) -> None:
-        """Close the app's body and remove the session; the second time nothing happens."""
-        request = self._request
-        if request is not None:
-            with request:
-                self._end(request)
+        if self.is_open:
+            with self._request:
+                super().close()
 
-    def _end(self, request: _Request) -> None:
-        self._request = None
+    def ended(self, error: BaseException | None) -> None:
+        self._request.remove()
+
+    def abandoned(self) -> None:
+        _logger.warning("A body was neither read to its end nor closed by the server (PEP 3333 requires close())")
         try:
-            close = getattr(self._body, "close", None)
-            if close is not None:
-                close()
-        finally:
-            request.remove()
-
-    def __del__(self) -> None:
-        if self._request is not None:
-            _logger.warning("A body was neither read to its end nor closed by the server (PEP 3333 requires close())")
-            try:
-                self.close()
-            except Exception:
-                _logger.exception("It could not be closed")
+            self.close()
+        except Exception:
+            _logger.exception("It could not be closed")
 
 
 class _Removal:

@@ -35,6 +35,7 @@ from flask_embed.environ import (
 from flask_embed.registry import Registry
 from flask_embed.responses import replace_headers, vary_on_cookie
 from flask_embed.routing import subdomain_of
+from flask_embed.streaming import follow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -102,7 +103,7 @@ class Flask(Registry):
             except BaseException:
                 response.close()
                 raise
-            return body if type(body) is list else context.follow(body)
+            return body if type(body) is list else follow(context, body)
 
     def request_context(self, environ: WSGIEnvironment) -> RequestContext:
         """The context of a request with this environ.

@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.local import LocalProxy
-from werkzeug.wsgi import FileWrapper
 
 from flask_embed.requests import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from contextvars import Token
     from types import TracebackType
-    from typing import IO, Self
+    from typing import Self
 
     from _typeshed.wsgi import WSGIEnvironment
     from werkzeug.routing import Rule
@@ -138,6 +137,8 @@ class RequestContext:
     is_kept = False
     #: whether the request was refused before any function of the app was called
     is_refused = False
+    #: True if a streamed body ends the request, and not the ``with`` block
+    is_streamed = False
     #: whether anything but the framework has asked for the session
     session_touched = False
 
@@ -161,7 +162,6 @@ class RequestContext:
         self._request: Request | None = None
         self._token: Token[RequestContext] | None = None
         self._matched = False
-        self._streamed = False
         self._torn_down = False
 
     @property
@@ -240,7 +240,7 @@ class RequestContext:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         try:
-            if not self._streamed:
+            if not self.is_streamed:
                 self.teardown(exc)
         finally:
             self.unbind()
@@ -315,134 +315,21 @@ class RequestContext:
             finally:
                 stop = None  # a cycle again
 
-    def follow(self, body: Iterable[bytes]) -> Iterable[bytes]:
-        """*body* as the server gets it: as it is if it is whole, else with this context bound to each step."""
-        if type(body) in (list, tuple):
-            return body
-        wrapper = self.environ.get("wsgi.file_wrapper")  # a class with most servers, a function with some
-        if type(body) is FileBody or (isinstance(wrapper, type) and isinstance(body, wrapper)):
-            return body  # a file knows no request
-        self._streamed = True
-        return StreamedBody(self, body)
 
+def current_context(needed_for: str = "request context") -> RequestContext:
+    """The context of the running request; RuntimeError, which names what it is *needed_for*, if there is none.
 
-class FileBody(FileWrapper):
-    """A file as a body, where the server has no wrapper of its own; closed behind its last part, or by close()."""
-
-    _ended = False
-
-    def __init__(self, file: IO[bytes], buffer_size: int = 65536) -> None:
-        super().__init__(file, buffer_size)
-
-    def __next__(self) -> bytes:
-        if self._ended:
-            raise StopIteration
-        try:
-            return super().__next__()
-        except BaseException:
-            self._ended = True
-            self.close()
-            raise
-
-
-class StreamedBody:
-    """A body that is made while it is sent, with its request context around each step.
-
-    PEP 3333 lets a server call ``next()`` and ``close()`` in any thread; the context is bound and left there.
-    The request is torn down at the end of the body, when it raises, or when it is closed. A server that does
-    neither has a bug; then it happens when the body is collected, with a line in the log.
+    A context that a thread inherited is not its own: a free-threaded Python hands a new thread the context variables
+    of its parent (``sys.flags.thread_inherit_context``).
     """
-
-    _context: RequestContext | None = None
-    _iterator: Iterator[bytes] | None = None
-
-    def __init__(self, context: RequestContext, body: Iterable[bytes]) -> None:
-        self._context = context
-        self._body = body
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        context = self._context
-        if context is None:
-            raise StopIteration
-        context.bind()
-        try:
-            iterator = self._iterator
-            if iterator is None:
-                iterator = self._iterator = iter(self._body)
-            part = next(iterator)
-            if bound_context() is not context:
-                raise RuntimeError("a streamed body has bound a request context, and yields before it has left it")
-            return part
-        except BaseException as error:
-            self._end(None if isinstance(error, StopIteration) else error)
-            raise
-        finally:
-            context.unbind()
-
-    def close(self) -> None:
-        """Close the body and tear the request down; the second time nothing happens."""
-        context = self._context
-        if context is None:
-            return
-        context.bind()
-        try:
-            self._end(None, is_asked=True)
-        finally:
-            context.unbind()
-
-    def _end(self, error: BaseException | None, is_asked: bool = False) -> None:
-        """End the request. What the body's close() raises goes to the server if it has *asked* for it, else to the log.
-
-        Behind the last part the client has all of the body, and behind an error it is the error that counts.
-        """
-        context, self._context = self._context, None
-        if context is None:
-            return
-        close = getattr(self._body, "close", None)
-        try:
-            if close is not None:
-                close()
-        except BaseException as failure:
-            context.teardown(error or failure)
-            if is_asked or not isinstance(failure, Exception):
-                raise
-            context.app.logger.exception("The body of %s could not be closed", context.endpoint)
-        else:
-            context.teardown(error)
-
-    def __del__(self) -> None:
-        context = self._context
-        if context is not None:
-            context.app.logger.warning(
-                "The body of %s was neither read to its end nor closed by the server (PEP 3333 requires close())",
-                context.endpoint,
-            )
-            context.bind()
-            try:
-                self._end(None)
-            finally:
-                context.unbind()
-
-
-def current_context() -> RequestContext:
-    """The context of the request that is being handled here; RuntimeError if there is none."""
-    return _bound("request context")
-
-
-def _bound(name: str) -> RequestContext:
-    """The current context for whoever wants *name*, unless it was inherited by a thread that is not its own."""
     context = bound_context()
-    # A free-threaded Python hands a new thread the context variables of its parent (sys.flags.thread_inherit_context).
     if context.thread != context.identify():
-        raise RuntimeError(_UNBOUND.format(name=name))
+        raise RuntimeError(_UNBOUND.format(name=needed_for))
     return context
 
 
 def has_request_context() -> bool:
-    """Whether ``request``, ``session``, ``g`` and ``current_app`` are bound here.
+    """True if ``request``, ``session``, ``g`` and ``current_app`` are bound here.
 
     >>> has_request_context()
     False
@@ -491,10 +378,10 @@ def _proxy(name: str, find: Callable[[], T], known: type = object) -> T:
 
 
 #: the current request, an instance of the app's :attr:`~Flask.request_class`
-request: Request = _proxy("request", lambda: _bound("request").request, Request)
+request: Request = _proxy("request", lambda: current_context("request").request, Request)
 #: the current session, a dict that the client keeps and cannot change
-session: Session = _proxy("session", lambda: _bound("session").session, dict)
+session: Session = _proxy("session", lambda: current_context("session").session, dict)
 #: storage for the length of one request
-g: Globals = _proxy("g", lambda: _bound("g").g)
+g: Globals = _proxy("g", lambda: current_context("g").g)
 #: the app that handles the current request
-current_app: Flask = _proxy("current_app", lambda: _bound("current_app").app)
+current_app: Flask = _proxy("current_app", lambda: current_context("current_app").app)

@@ -20,8 +20,9 @@ from werkzeug.http import dump_options_header, http_date, is_resource_modified, 
 from werkzeug.security import safe_join
 from werkzeug.wsgi import FileWrapper
 
-from flask_embed.ctx import FileBody, current_context
+from flask_embed.ctx import current_context
 from flask_embed.responses import content_type_of
+from flask_embed.streaming import FileBody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
