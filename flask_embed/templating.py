@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from jinja2.runtime import Context
 
     from flask_embed.app import Flask
+    from flask_embed.registry import Registry
 
 __all__ = ["create_environment", "render_template", "render_template_string"]
 
 
-def create_environment(app: Flask) -> Environment:
+def create_environment(app: Registry) -> Environment:
     """The Jinja2 environment of *app*, with its options and its loader. It escapes unless the options say otherwise."""
     from flask_embed.helpers import get_flashed_messages, json_dumps, url_for
 
