@@ -7,9 +7,10 @@ for one request, measured with werkzeug 3.1.9 and Python 3.11 beside the way thr
 from __future__ import annotations
 
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from werkzeug.datastructures import Headers, ImmutableMultiDict
+from werkzeug.local import LocalProxy
 from werkzeug.routing import Rule
 
 if TYPE_CHECKING:
@@ -25,8 +26,12 @@ __all__ = [
     "functions_on_close",
     "headers_of_pairs",
     "multidict_of",
+    "proxy",
     "update_cookies",
 ]
+
+
+T = TypeVar("T")
 
 
 def headers_of_pairs(pairs: list[tuple[str, str]]) -> Headers:
@@ -67,6 +72,47 @@ def add_cookies(client: Client, environ: WSGIEnvironment) -> None:
 def update_cookies(client: Client, host: str, path: str, cookies: list[str]) -> None:
     """Keep in a test client the *cookies*, values of Set-Cookie, of an answer from *host* to a request for *path*."""
     client._update_cookies_from_response(host, path, cookies)
+
+
+def proxy(name: str, find: Callable[[], T], known: type = object) -> T:
+    """The LocalProxy *name* of the object that *find* returns.
+
+    The public attributes of the class *known* are properties of the proxy. A proxy without them finds an attribute
+    only after it has not found it in itself: a view that reads one attribute of the request takes 8 % longer, with
+    three 15 %.
+    """
+
+    def forwarded(attribute: str) -> Any:
+        return property(lambda proxy: getattr(find(), attribute))
+
+    attributes = {attribute: forwarded(attribute) for attribute in dir(known) if not attribute.startswith("_")}
+    return cast("T", type(name, (_Proxy,), {"__slots__": (), **attributes})(find))
+
+
+class _Proxy(LocalProxy[T]):
+    """A LocalProxy that calls *find* directly; werkzeug's goes through two more functions each time.
+
+    ``_get_current_object`` is the slot that all other operations of a LocalProxy use.
+    """
+
+    __slots__ = ("_find",)
+
+    def __init__(self, find: Callable[[], T]) -> None:
+        super().__init__(find)
+        object.__setattr__(self, "_find", find)
+        object.__setattr__(self, "_get_current_object", find)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._find(), name)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._find()[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._find()[key] = value
+
+    def __contains__(self, key: Any) -> bool:
+        return key in self._find()
 
 
 #: Held while the code that builds the URLs of a rule is compiled: werkzeug makes it from an AST, and CPython 3.11.7

@@ -10,11 +10,11 @@ import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from werkzeug.exceptions import HTTPException
-from werkzeug.local import LocalProxy
 
+from flask_embed._werkzeug import proxy
 from flask_embed.requests import Request
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from flask_embed.sessions import Session
 
 __all__ = ["RequestContext", "current_app", "current_context", "g", "has_request_context", "request", "session"]
-
-T = TypeVar("T")
 
 _UNBOUND = (
     "no request is being handled here, so there is no {name}; a script or a test makes one with "
@@ -353,44 +351,11 @@ def leave_kept_contexts() -> None:
         context.leave()
 
 
-class _Proxy(LocalProxy[T]):
-    """A LocalProxy with a shorter way to the object: *find* itself, and no detour for attributes and items."""
-
-    __slots__ = ("_find",)
-
-    def __init__(self, find: Callable[[], T]) -> None:
-        super().__init__(find)
-        object.__setattr__(self, "_find", find)
-        object.__setattr__(self, "_get_current_object", find)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._find(), name)
-
-    def __getitem__(self, key: Any) -> Any:
-        return self._find()[key]
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self._find()[key] = value
-
-    def __contains__(self, key: Any) -> bool:
-        return key in self._find()
-
-
-def _proxy(name: str, find: Callable[[], T], known: type = object) -> T:
-    """The proxy *name* of what *find* gives; the public attributes of a *known* class are found the shortest way."""
-
-    def forwarded(attribute: str) -> Any:
-        return property(lambda proxy: getattr(find(), attribute))
-
-    attributes = {attribute: forwarded(attribute) for attribute in dir(known) if not attribute.startswith("_")}
-    return cast("T", type(name, (_Proxy,), {"__slots__": (), **attributes})(find))
-
-
 #: the current request, an instance of the app's :attr:`~Flask.request_class`
-request: Request = _proxy("request", lambda: current_context("request").request, Request)
+request: Request = proxy("request", lambda: current_context("request").request, Request)
 #: the current session, a dict that the client keeps and cannot change
-session: Session = _proxy("session", lambda: current_context("session").session, dict)
+session: Session = proxy("session", lambda: current_context("session").session, dict)
 #: storage for the length of one request
-g: Globals = _proxy("g", lambda: current_context("g").g)
+g: Globals = proxy("g", lambda: current_context("g").g)
 #: the app that handles the current request
-current_app: Flask = _proxy("current_app", lambda: current_context("current_app").app)
+current_app: Flask = proxy("current_app", lambda: current_context("current_app").app)
