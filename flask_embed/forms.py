@@ -107,7 +107,7 @@ class _Multipart:
     """
 
     def __init__(self, stream: IO[bytes], boundary: str, most: int | None) -> None:
-        self._stream = stream
+        self._source = stream
         self._headers = _HeaderCount(boundary, most)
         self._delimiter = b"--" + boundary.encode("ascii", "replace")
         #: the parser refuses a block beyond the limit of a field, also of a file
@@ -120,7 +120,7 @@ class _Multipart:
         left = size if self._most is None else min(size, self._most)
         blocks = [self._held]
         left -= len(self._held)
-        while left > 0 and (block := self._stream.read(left)):
+        while left > 0 and (block := self._source.read(left)):
             blocks.append(block)
             left -= len(block)
         data = b"".join(blocks)

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from werkzeug.datastructures import ImmutableDict
 
 from flask_embed import hints
+from flask_embed._werkzeug import LazyRule
 from flask_embed.ctx import g, request, session
 from flask_embed.errors import SettingWarning
 from flask_embed.requests import Request
 from flask_embed.responses import Response
-from flask_embed.routing import LazyRule, Map
+from flask_embed.routing import Map
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, Template
-from jinja2.utils import LRUCache
 
 from flask_embed import ctx
+from flask_embed._jinja import FreshTemplate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from jinja2.environment import TemplateModule
-    from jinja2.runtime import Context
+    from collections.abc import Callable, Iterable
 
     from flask_embed.app import Flask
     from flask_embed.registry import Registry
@@ -27,7 +25,7 @@ def create_environment(app: Registry) -> Environment:
 
     options = {"autoescape": True, "loader": app.create_jinja_loader(), **app.jinja_options}
     environment = Environment(**options)  # noqa: S701 autoescape is among the options
-    environment.template_class = _Template
+    environment.template_class = FreshTemplate
     environment.globals.update(
         url_for=url_for,
         get_flashed_messages=get_flashed_messages,
@@ -38,26 +36,6 @@ def create_environment(app: Registry) -> Environment:
     environment.policies["json.dumps_function"] = json_dumps
     environment.policies["json.dumps_kwargs"] = {}  # sorting fails for keys of several types, which jsonify takes
     return environment
-
-
-class _Template(Template):
-    """A template whose macros are made anew for each template that imports them.
-
-    Jinja2 keeps the module of an imported template. What its top level has read of ``request``, ``session`` or ``g``
-    (``{% set user = session.user %}``) would be shown to every visitor after the first one.
-    """
-
-    def _get_default_module(self, ctx: Context | None = None) -> TemplateModule:
-        if self.environment.is_async:
-            return super()._get_default_module(ctx)  # an error, which says so
-        return self.make_module(self._passed_on(ctx))
-
-    async def _get_default_module_async(self, ctx: Context | None = None) -> TemplateModule:
-        return await self.make_module_async(self._passed_on(ctx))
-
-    def _passed_on(self, ctx: Context | None) -> dict[str, Any]:
-        """The globals that the importing template has beyond those of the environment."""
-        return {} if ctx is None else {name: ctx.parent[name] for name in ctx.globals_keys - self.globals.keys()}
 
 
 def render_template(template_name: str | Iterable[str], **context: Any) -> str:
@@ -87,25 +65,26 @@ def render_template_string(source: str, **context: Any) -> str:
     return _render(app, _compiled(app.jinja_env, source), context)
 
 
-#: templates given as strings that are kept for each environment, those that were used last
+#: the most templates given as strings that are kept for each environment; the last used ones
 _KEPT = 100
-#: a longer one is compiled each time, so that what is kept is bounded too
+#: the most characters of one that is kept
 _LONGEST_KEPT = 20_000
 
 
 def _compiled(environment: Environment, source: str) -> Template:
-    """The template that *source* is: compiled once, as long as it is among those that are used."""
+    """The template of *source*, compiled once while it is among the last used ones."""
     if len(source) > _LONGEST_KEPT:
         return environment.from_string(source)
     try:
-        kept: LRUCache = environment.flask_embed_strings  # type: ignore[attr-defined]
+        compiled: Callable[..., Template] = environment.flask_embed_strings  # type: ignore[attr-defined]
     except AttributeError:
-        environment.extend(flask_embed_strings=(kept := LRUCache(_KEPT)))
-    key = (source, environment, environment.autoescape)  # an overlay of an environment has the same attributes
-    template: Template | None = kept.get(key)
-    if template is None:
-        template = kept[key] = environment.from_string(source)
-    return template
+        environment.extend(flask_embed_strings=(compiled := lru_cache(_KEPT)(_from_string)))
+    return compiled(source, environment, environment.autoescape)
+
+
+def _from_string(source: str, environment: Environment, autoescape: object) -> Template:
+    """The template of *source*; the other arguments distinguish what an overlay of an environment shares with it."""
+    return environment.from_string(source)
 
 
 def _render(app: Flask, template: Template, context: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.test import Client as WerkzeugClient
 from werkzeug.test import EnvironBuilder as WerkzeugEnvironBuilder
 
+from flask_embed._werkzeug import add_cookies, update_cookies
 from flask_embed.ctx import leave_kept_contexts
 from flask_embed.environ import DEVELOPMENT
 from flask_embed.helpers import json_dumps
@@ -61,6 +62,8 @@ class Client(WerkzeugClient):
 
     def __init__(self, app: Flask, response_class: type[Response], use_cookies: bool = True) -> None:
         super().__init__(app, response_class, use_cookies)
+        #: True if cookies are kept
+        self.use_cookies = use_cookies
         self._keeps_context = False
         #: the context of the last request, if it was kept
         self._kept: RequestContext | None = None
@@ -100,11 +103,11 @@ class Client(WerkzeugClient):
             with client.session_transaction() as session:
                 session["user_id"] = 1
         """
-        if self._cookies is None:
+        if not self.use_cookies:
             raise TypeError("a client with use_cookies=False has no session to change")
         app = self.application
         context = app.test_request_context(*args, **kwargs)
-        self._add_cookies_to_wsgi(context.environ)
+        add_cookies(self, context.environ)
         try:
             with context.lent():
                 session = app.open_session(context.request)
@@ -115,9 +118,8 @@ class Client(WerkzeugClient):
         response = app.response_class()
         with context:
             app.save_session(session, response)
-        self._update_cookies_from_response(
-            context.request.host.partition(":")[0], context.request.path, response.headers.getlist("Set-Cookie")
-        )
+        host, path = context.request.host.partition(":")[0], context.request.path
+        update_cookies(self, host, path, response.headers.getlist("Set-Cookie"))
 
     def __enter__(self) -> Self:
         self._keeps_context = True
