@@ -243,7 +243,6 @@ class Flask(Registry):
 
     @staticmethod
     def _response_of(function: Callable[[Any], Any], response: Response) -> Response:
-        """The response that an after_request function returns."""
         rv = function(response)
         if not isinstance(rv, WerkzeugResponse):
             raise TypeError(f"the after_request function {function!r} returned {rv!r}: return a response")
@@ -352,10 +351,7 @@ class Flask(Registry):
         return url_of(self, environ, endpoint, values, _anchor, _method, _scheme, _external)
 
     def open_session(self, request: Request) -> Session:
-        """The session of a request, from its cookie if the signature is valid, else a new one.
-
-        Without a secret key it is empty and cannot be written.
-        """
+        """The session of the request's cookie if its signature is valid, else a new one; read-only without a key."""
         session: Session = _sessions().read(self, request)
         return session
 
@@ -373,7 +369,7 @@ class Flask(Registry):
             context.update(processor())
         context.update(own)
 
-    # Outside of a server
+    # Without a server
 
     @cached_property
     def logger(self) -> logging.Logger:

@@ -1,4 +1,4 @@
-"""Templates: Jinja2 with everything escaped, and the names that every template of an app has."""
+"""Templates: Jinja2 with autoescape on, and the names that all templates of an app have."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["create_environment", "render_template", "render_template_string"]
 
 
 def create_environment(app: Registry) -> Environment:
-    """The Jinja2 environment of *app*, with its options and its loader. It escapes unless the options say otherwise."""
+    """The Jinja2 environment of *app*, with its options and its loader. It escapes unless the options turn that off."""
     from flask_embed.helpers import get_flashed_messages, json_dumps, url_for
 
     options = {"autoescape": True, "loader": app.create_jinja_loader(), **app.jinja_options}
@@ -34,15 +34,15 @@ def create_environment(app: Registry) -> Environment:
         g=ctx.g,
     )
     environment.policies["json.dumps_function"] = json_dumps
-    environment.policies["json.dumps_kwargs"] = {}  # sorting fails for keys of several types, which jsonify takes
+    environment.policies["json.dumps_kwargs"] = {}  # sorting fails for keys of several types, which jsonify accepts
     return environment
 
 
 def render_template(template_name: str | Iterable[str], **context: Any) -> str:
     """The text of a template from the app's *templates* folder, rendered with *context*.
 
-    Of a list of names the first template that exists is taken. Raises :exc:`jinja2.TemplateNotFound`. Needs a request,
-    as ``request`` and ``url_for`` do::
+    Of a list of names the first template that exists is used. Raises :exc:`jinja2.TemplateNotFound`. It needs a
+    request, as ``request`` and ``url_for`` do::
 
         return render_template("hello.html", name=name)
         return render_template([f"themes/{theme}/hello.html", "hello.html"], name=name)
@@ -57,7 +57,7 @@ def render_template(template_name: str | Iterable[str], **context: Any) -> str:
 def render_template_string(source: str, **context: Any) -> str:
     """The text of a template given as a string, escaped like any other.
 
-    A template is code: never build *source* from what a client sent, pass that as a value::
+    A template is code: never build *source* from a client's input, pass that as a value::
 
         render_template_string("Hello {{ name }}!", name=request.args.get("name"))
     """

@@ -1,4 +1,4 @@
-"""The test client: werkzeug's, with the session in reach and the last request readable."""
+"""The test client: werkzeug's, which can also change the session and keep the last request bound."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ __all__ = ["Client", "EnvironBuilder", "create_environ"]
 
 
 class EnvironBuilder(WerkzeugEnvironBuilder):
-    """werkzeug's; its ``json=`` takes what jsonify takes."""
+    """werkzeug's builder, with the types that jsonify accepts in ``json=``."""
 
     json_dumps: Any = staticmethod(json_dumps)
 
 
 def create_environ(*args: Any, **kwargs: Any) -> WSGIEnvironment:
-    """The environ of a request that is made up; arguments as those of :class:`werkzeug.test.EnvironBuilder`."""
+    """The environ of a request that no client sent; arguments as those of :class:`werkzeug.test.EnvironBuilder`."""
     builder = EnvironBuilder(*args, **kwargs)
     try:
         environ = builder.get_environ()
@@ -48,10 +48,10 @@ def create_environ(*args: Any, **kwargs: Any) -> WSGIEnvironment:
 
 
 class Client(WerkzeugClient):
-    """Calls an app without a server; cookies are kept. Made by :meth:`Flask.test_client`.
+    """A client that calls an app without a server and keeps cookies; :meth:`Flask.test_client` makes it.
 
-    In a ``with`` block the context of the last request stays bound, though it was torn down, until the next request of
-    any client or the end of the block::
+    In a ``with`` block the context of the last request, though torn down, stays bound until the next request of any
+    client or the end of the block::
 
         with app.test_client() as client:
             client.get("/?name=ada")
@@ -81,7 +81,7 @@ class Client(WerkzeugClient):
             builder.close()
 
     def run_wsgi_app(self, environ: WSGIEnvironment, buffered: bool = False) -> tuple[Iterable[bytes], str, Headers]:
-        """Call the app; every request of the client, redirects included, comes by here."""
+        """Call the app; all requests of the client, redirects included, go through this method."""
         leave_kept_contexts()
         environ[DEVELOPMENT] = True
         kept: list[RequestContext] = []
@@ -95,10 +95,10 @@ class Client(WerkzeugClient):
 
     @contextmanager
     def session_transaction(self, *args: Any, **kwargs: Any) -> Iterator[Session]:
-        """Read and change the session between requests; saved at the end of the block.
+        """The session between two requests; it is saved at the end of the block.
 
         Arguments as in :meth:`Flask.test_request_context`, for an app that is mounted or a cookie with a path. The
-        request that the session is opened with is not the current one within the block::
+        request that opens the session is not the current one within the block::
 
             with client.session_transaction() as session:
                 session["user_id"] = 1
