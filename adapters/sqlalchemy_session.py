@@ -23,7 +23,7 @@ thread has the session of a request while it runs a step of that request, and no
 thread is one of a greenlet, SQLAlchemy's pool waits without stopping other requests, and so does psycopg (from 3.1.14
 on), which checks for the patch when it is imported. Other drivers in pure Python do so too, drivers around a C library
 do not. With ``--no-patch`` use a :func:`request_scoped_session`, and a query blocks every request of the process until
-it is answered. So does waiting for a connection: give the pool as many (``pool_size``) as there are concurrent requests.
+it is answered. So does waiting for a connection: give the pool as many (``pool_size``) as requests run at a time.
 Commit before a request waits for something or streams: another request that waits for a row which this one has locked
 would keep this one from running and unlocking it.
 
@@ -163,9 +163,9 @@ class ScopedSessionMiddleware:
         if not callable(app):
             raise TypeError(f"app is {app!r}, which is not callable: ScopedSessionMiddleware(app, db_session)")
         _check(db_session)
-        #: what is called with each request
+        #: the app that is called with each request
         self.app = app
-        #: what is removed with each request
+        #: the scoped_session that is removed with each request
         self.db_session = db_session
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -220,7 +220,7 @@ class _Request:
 
     def __enter__(self) -> None:
         if self._place is not None:
-            raise RuntimeError("the server runs two steps of one response at the same time")
+            raise RuntimeError("the server runs two steps of one response at a time")
         registry = self.middleware.db_session.registry
         self._replaced = _taken(registry)
         if self._session is not None:
