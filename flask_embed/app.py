@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-    from werkzeug.routing import Rule
 
     from flask_embed.requests import Request
     from flask_embed.responses import Response
@@ -134,10 +133,6 @@ class Flask(Registry):
         rule, values = self.url_map.match(context.environ, self.server_name)
         context.url_rule = rule
         return rule.endpoint, values
-
-    def iter_rules(self) -> Iterable[Rule]:
-        """The rules of the app, in the order of adding."""
-        return self.url_map.iter_rules()
 
     def explain_request(self, environ: WSGIEnvironment) -> tuple[str | None, dict[str, Any], str]:
         """Endpoint and values of the rule that matches a request, and its answer in words; no view is called."""
@@ -324,7 +319,7 @@ class Flask(Registry):
             self.log_exception(raised)
         return self.make_response(InternalServerError())
 
-    # URLs, sessions, files, templates
+    # URLs, sessions
 
     def url_for(
         self,
@@ -358,16 +353,6 @@ class Flask(Registry):
     def save_session(self, session: Session, response: Response) -> None:
         """Store the session in a cookie of the response if it was changed, or is permanent and due for refresh."""
         _sessions().write(self, session, current_context().environ, response)
-
-    def update_template_context(self, context: dict[str, Any]) -> None:
-        """Add the variables of the context processors to *context*, in place.
-
-        A later processor overrides an earlier one; the values that *context* holds already, the view's, override all.
-        """
-        own = context.copy()
-        for processor in self.template_context_processors:
-            context.update(processor())
-        context.update(own)
 
     # Without a server
 

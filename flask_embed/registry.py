@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import IO, Never
 
     from jinja2 import BaseLoader, Environment
+    from werkzeug.routing import Rule
 
 __all__ = ["Registry"]
 
@@ -241,6 +242,16 @@ class Registry:
 
         return create_environment(self)
 
+    def update_template_context(self, context: dict[str, Any]) -> None:
+        """Add the variables of the context processors to *context*, in place.
+
+        A later processor overrides an earlier one; the values that *context* holds already, the view's, override all.
+        """
+        own = context.copy()
+        for processor in self.template_context_processors:
+            context.update(processor())
+        context.update(own)
+
     def add_url_rule(
         self, rule: str, endpoint: str | None = None, view_func: Callable[..., Any] | None = None, **options: Any
     ) -> None:
@@ -271,6 +282,10 @@ class Registry:
         self.url_map.add(LazyRule(rule, endpoint=endpoint, methods=methods, **options))
         if view_func is not None:
             self.view_functions[endpoint] = view_func
+
+    def iter_rules(self) -> Iterable[Rule]:
+        """The rules of the app, in the order of adding."""
+        return self.url_map.iter_rules()
 
     def route(self, rule: str, **options: Any) -> Callable[[F], F]:
         """A decorator that registers a view function for a rule; the endpoint is ``endpoint=`` or its name.
