@@ -1,35 +1,35 @@
-"""A session of SQLAlchemy for each request, removed when the request ends, however it ends.
+"""A session of SQLAlchemy for each request, removed when the request ends, also after an error.
 
-For an app of flask_embed two lines do it, under each runner and each other server::
+For an app of flask_embed two lines are enough, under the runners and every other server::
 
     db_session = request_scoped_session(sessionmaker(engine))
     remove_session(app, db_session)
 
-Whose the session is:
+The scope of the session:
 
-- In a request it is the request's. A request that is made inside of another one (by an app that calls an app, or
-  ``test_request_context`` in a ``with`` block of one) has a session of its own: when it ends it neither commits, rolls
-  back nor detaches what the outer one has begun. It does not see either what the outer one has not committed.
-- Below a :class:`ScopedSessionMiddleware` it is that of the request which the middleware was called with, and all that
-  is inside shares it.
-- Anywhere else, in a script, a shell, a start-up function, in a thread or greenlet that a view has started, it is that
-  of the running thread or greenlet, and never a request's. Whoever uses it there ends it with ``db_session.remove()``;
-  otherwise it ends with the thread or greenlet.
+- In a request the session belongs to that request. A request inside of another one (an app that calls an app, or
+  ``test_request_context`` in a ``with`` block of one) has its own session: its end neither commits, rolls back nor
+  detaches the work of the outer one, and it does not see the uncommitted work of the outer one.
+- Below a :class:`ScopedSessionMiddleware` the session belongs to the request that the middleware was called with, and
+  everything inside shares it.
+- Elsewhere (a script, a shell, a start-up function, a thread or greenlet that a view has started) it belongs to the
+  running thread or greenlet, and never to a request. End it there with ``db_session.remove()``; otherwise it ends with
+  the thread or greenlet.
 
-A ``scoped_session(sessionmaker(engine))`` as SQLAlchemy makes it belongs to a thread. It can be passed here as well:
-then the thread has the session of the request that it runs a part of, and before and after that none.
+A ``scoped_session(sessionmaker(engine))`` of SQLAlchemy belongs to a thread. It can be passed here as well: then the
+thread has the session of a request while it runs a step of that request, and no session before and after.
 
 **gevent.** ``python -m flask_embed.gevent`` patches the standard library before it loads the app. Then a session of a
 thread is one of a greenlet, SQLAlchemy's pool waits without stopping other requests, and so does psycopg (from 3.1.14
-on): it looks for the patch when it is imported, so nothing is left to do. Of other drivers those in pure Python do the
-same, those around a C library do not. With ``--no-patch`` only a :func:`request_scoped_session` will do, and a query
-stops every request of the process until it is answered. So does waiting for a connection: let the pool have as many
-(``pool_size``) as there are requests at a time. Commit before a request waits for something or streams: another one
-that wants a row which this one has locked would keep it from ever unlocking that.
+on), which checks for the patch when it is imported. Other drivers in pure Python do so too, drivers around a C library
+do not. With ``--no-patch`` use a :func:`request_scoped_session`, and a query blocks every request of the process until
+it is answered. So does waiting for a connection: give the pool as many (``pool_size``) as requests run at a time.
+Commit before a request waits for something or streams: another request that waits for a row which this one has locked
+would keep this one from running and unlocking it.
 
-**A database that was started anew.** The pool has connections to what is gone. The first request that uses one of them
+**A database that was restarted.** The pool holds connections that are closed. The first request that uses one of them
 fails, its error is logged, the pool drops all of them, and the next request works. With
-``create_engine(url, pool_pre_ping=True)`` none fails, for a small query more each time that a connection is taken
+``create_engine(url, pool_pre_ping=True)`` none fails, for one more small query each time that a connection is taken
 (SQLAlchemy's manual, "Dealing with Disconnects").
 """
 
@@ -46,11 +46,12 @@ from weakref import WeakKeyDictionary
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from sqlalchemy.util import ScopedRegistry, ThreadLocalRegistry
 
+from flask_embed.bodies import ClosingBody, is_whole
 from flask_embed.composition import is_flask_embed
 from flask_embed.ctx import current_context, has_request_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, MutableMapping
+    from collections.abc import Callable, Iterable, MutableMapping
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -66,29 +67,29 @@ _logger = logging.getLogger("flask_embed.adapters")
 def request_scoped_session(session_factory: sessionmaker[S]) -> scoped_session[S]:
     """A ``scoped_session`` whose scope is the request, and not a thread, which several requests may share.
 
-    *session_factory* is a ``sessionmaker``, or whatever else makes a new ``Session`` when it is called. What comes back
-    is of SQLAlchemy's own class and used like any other: it stands for the session, called it returns it, and it has
-    ``query_property()`` and ``configure()``. The streamed body of a response belongs to its request, whichever thread
-    the server reads it in. Whose the session is outside of requests is said at the top of this module.
+    *session_factory* is a ``sessionmaker``, or another callable that makes a new ``Session``. The result is of
+    SQLAlchemy's own class: it stands for the session, a call returns it, and it has ``query_property()`` and
+    ``configure()``. The streamed body of a response belongs to its request, in whichever thread the server reads it.
+    The scope outside of requests is described at the top of this module.
 
-    :func:`remove_session` or :class:`ScopedSessionMiddleware` ends the session with the request. Where neither was
-    asked to, nothing else does: it is gone when the request is collected.
+    :func:`remove_session` or :class:`ScopedSessionMiddleware` ends the session with the request. Without either of
+    them it ends when the request is collected.
 
-    TypeError for what makes no sessions: an engine, a session, a ``scoped_session``, and what is of
-    ``sqlalchemy.ext.asyncio``::
+    TypeError for an engine, a session, a ``scoped_session``, and objects of ``sqlalchemy.ext.asyncio``, which make no
+    sessions::
 
         engine = create_engine("postgresql+psycopg://localhost/shop")
         db_session = request_scoped_session(sessionmaker(engine))
 
-    A scope of one's own is SQLAlchemy's idea (its manual, "Using Custom Created Scopes").
+    SQLAlchemy's manual describes such scopes in "Using Custom Created Scopes".
     """
     given: Any = session_factory
     if isinstance(given, scoped_session):
         fault = "has a scope already"
     elif _is_async(given) or _is_async(getattr(given, "class_", given)):
-        fault = "is for asyncio, which a WSGI app does not run in"
+        fault = "is for asyncio, not for a WSGI app"
     elif not callable(given) or (isinstance(given, type) and not issubclass(given, Session)):
-        fault = "makes no sessions"
+        fault = "does not make sessions"
     else:
         made = scoped_session(session_factory)
         made.registry = _RequestRegistry(session_factory)
@@ -97,18 +98,18 @@ def request_scoped_session(session_factory: sessionmaker[S]) -> scoped_session[S
 
 
 def remove_session(app: Flask, db_session: scoped_session[Any]) -> None:
-    """Remove the session of each request of *app* when the request ends, once, whatever has failed.
+    """Remove the session of each request of *app* when the request ends, once, also after an error.
 
     *db_session* is a :func:`request_scoped_session` or another ``scoped_session``. Its ``remove()`` is called in the
-    scope of the request, after all teardown functions of the app, also if nothing has asked for the session: what was
-    not committed is rolled back, and the connection goes back to its pool. With a streamed response that is when the
-    body has ended, has failed, or was closed because the client has left, so the session can be used in a generator.
-    There is nothing for you to close. A ``remove()`` that raises, because the database is gone, is logged and changes
-    nothing else; the next request has a new session.
+    scope of the request, after all teardown functions of the app, even if the session was not used: uncommitted work is
+    rolled back, and the connection returns to its pool. With a streamed response that is when the body has ended, has
+    failed, or was closed because the client has disconnected, so a generator can use the session. The app need not
+    close anything. A ``remove()`` that raises, because the database is gone, is logged and changes nothing else; the
+    next request has a new session.
 
-    Call it once for each ``scoped_session`` that the app uses; the second time for the same one nothing happens.
-    TypeError if *app* is no Flask object of flask_embed, or if *db_session* is no ``scoped_session``: one session would
-    be shared by all requests, and those of ``sqlalchemy.ext.asyncio`` are for other apps than those of WSGI::
+    Call it once for each ``scoped_session`` that the app uses; a second call for the same one does nothing. TypeError
+    if *app* is not a Flask object of flask_embed, or if *db_session* is not a ``scoped_session``: all requests would
+    share one session, and those of ``sqlalchemy.ext.asyncio`` are not for WSGI apps::
 
         from flask_embed.adapters.sqlalchemy_session import remove_session
         from yourapplication.database import db_session
@@ -116,8 +117,8 @@ def remove_session(app: Flask, db_session: scoped_session[Any]) -> None:
         remove_session(app, db_session)
 
     A ``scoped_session`` of another scope, such as a thread, is treated as :class:`ScopedSessionMiddleware` does, inside
-    of ``app.wsgi_app``: no request meets what another one or the thread has left there. A context that is made by hand,
-    with ``test_request_context``, does not come that way; it uses what the scope has, and removes it when it ends.
+    of ``app.wsgi_app``: no request gets a session that another one or the thread has left there. A context made with
+    ``test_request_context`` is not called through it; it uses the session of the scope, and removes it when it ends.
 
     WSGI middleware around the app is outside of its requests. If that uses the session too, put a
     :class:`ScopedSessionMiddleware` around it, which removes the session then. (SQLAlchemy's manual, "Using
@@ -125,14 +126,14 @@ def remove_session(app: Flask, db_session: scoped_session[Any]) -> None:
     """
     if not is_flask_embed(app):
         raise TypeError(
-            f"app is {app!r}, which is no Flask object of flask_embed: wrap another WSGI app, "
+            f"app is {app!r}, which is not a Flask object of flask_embed: wrap another WSGI app, "
             "ScopedSessionMiddleware(app, db_session)"
         )
     _check(db_session)
     functions = app.teardown_request_funcs
     if any(isinstance(function, _Removal) and function.db_session is db_session for function in functions):
         return
-    functions.insert(0, _Removal(db_session))  # the last one that is called: the others may need the session
+    functions.insert(0, _Removal(db_session))  # called last: the others may need the session
     if not isinstance(db_session.registry, _RequestRegistry):
         app.wsgi_app = _AroundApp(app.wsgi_app, db_session)  # type: ignore[method-assign]
 
@@ -141,10 +142,10 @@ class ScopedSessionMiddleware:
     """*app* with a session for each request, removed after its body was closed: for any WSGI app.
 
     *db_session* is a ``scoped_session`` of any scope, a :func:`request_scoped_session` included. A request begins
-    without a session: one that was left in the scope outside of requests is closed. Its own one is in the scope while a
-    part of it runs (the call, each step of the body, its ``close()``) and in no scope in between. So it stays with the
+    without a session: one that was left in the scope outside of requests is closed. Its own session is in the scope
+    during each step (the call, each step of the body, its ``close()``) and in no scope in between. So it stays with the
     request if the server reads a body in several threads, or several bodies in turns, or leaves one unread. A request
-    that is made inside of another one has its own, and gives the scope back as it was.
+    inside of another one has its own session, and restores the scope at its end.
 
     ``db_session.remove()`` is called once for each request: at once if the app has raised or has returned a whole body
     (a list, a tuple, the server's file wrapper); otherwise when the body has ended, has raised or was closed, after its
@@ -152,20 +153,19 @@ class ScopedSessionMiddleware:
     to its end nor closes is closed when it is collected, with a line in the log. A ``remove()`` that raises is logged
     and changes nothing else.
 
-    TypeError if *app* is not callable or *db_session* is no ``scoped_session``. The session of a thread, in greenlets
-    that share one because nothing has patched it, would be that of several requests at once: there a request is a
-    RuntimeError that says so::
+    TypeError if *app* is not callable or *db_session* is not a ``scoped_session``. Several greenlets that share one
+    thread, because nothing was patched, would share its session: a request in one is a RuntimeError then::
 
         application = ScopedSessionMiddleware(bottle_app, db_session)
     """
 
     def __init__(self, app: WSGIApplication, db_session: scoped_session[Any]) -> None:
         if not callable(app):
-            raise TypeError(f"app is {app!r}, which is no WSGI app: ScopedSessionMiddleware(app, db_session)")
+            raise TypeError(f"app is {app!r}, which is not callable: ScopedSessionMiddleware(app, db_session)")
         _check(db_session)
-        #: what is called with each request
+        #: the app that is called with each request
         self.app = app
-        #: what is removed with each request
+        #: the scoped_session that is removed with each request
         self.db_session = db_session
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -184,15 +184,14 @@ class ScopedSessionMiddleware:
             except BaseException:
                 request.remove()
                 raise
-            wrapper = environ.get("wsgi.file_wrapper")  # a class with most servers, a function with some
-            if type(body) in (list, tuple) or (isinstance(wrapper, type) and isinstance(body, wrapper)):
+            if is_whole(body, environ):
                 request.remove()
                 return body
         return _Body(request, body)
 
 
 class _AroundApp(ScopedSessionMiddleware):
-    """What :func:`remove_session` puts around an app, where one that its user has put around it goes first."""
+    """The middleware that :func:`remove_session` puts around an app; one that its user put around it goes first."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         around = _Request.running(self.db_session.registry)
@@ -202,16 +201,16 @@ class _AroundApp(ScopedSessionMiddleware):
 
 
 class _Request:
-    """A request below a middleware: its session is in the scope of whoever runs a step of it, and in none between.
+    """A request below a middleware: moves its session into the current scope while a step runs, and out again after it.
 
-    A step is a ``with`` block; :meth:`remove` stands in one.
+    A step is a ``with`` block; :meth:`remove` is called in one.
     """
 
     __slots__ = ("_around", "_place", "_replaced", "_session", "_token", "middleware")
 
     def __init__(self, middleware: ScopedSessionMiddleware) -> None:
         self.middleware = middleware
-        #: between the steps, if there is one
+        #: the session between two steps, if there is one
         self._session: Session | None = None
         #: the thread or greenlet that runs a step
         self._place: object | None = None
@@ -221,7 +220,7 @@ class _Request:
 
     def __enter__(self) -> None:
         if self._place is not None:
-            raise RuntimeError("a server runs two steps of one response at a time")
+            raise RuntimeError("the server runs two steps of one response at a time")
         registry = self.middleware.db_session.registry
         self._replaced = _taken(registry)
         if self._session is not None:
@@ -246,11 +245,11 @@ class _Request:
 
     @staticmethod
     def running(registry: ScopedRegistry[Any]) -> _Request | None:
-        """The request that a step runs of in this thread or greenlet, and whose session *registry* holds, if any."""
+        """The request of which this thread or greenlet runs a step, and whose session *registry* holds, if any."""
         request = _innermost.get()
         if request is not None:
             here = _here()
-            # A thread or greenlet may have got the context variables of another one.
+            # A thread or greenlet may have inherited the context variables of another one.
             while request is not None:
                 if request._place is here and request.middleware.db_session.registry is registry:
                     break
@@ -258,60 +257,43 @@ class _Request:
         return request
 
 
-#: the request that a step runs of; what is around it is known to it
+#: the request whose step runs; it knows the request around it
 _innermost: ContextVar[_Request | None] = ContextVar("flask_embed.sqlalchemy_session", default=None)
 
 
-class _Body:
-    """A body that is made while it is sent: each part with the session of its request."""
+class _Body(ClosingBody):
+    """A body that is made while it is sent: each step with the session of its request."""
 
-    __slots__ = ("_body", "_iterator", "_request")
+    __slots__ = ("_request",)
 
     def __init__(self, request: _Request, body: Iterable[bytes]) -> None:
-        #: None once it has ended
-        self._request: _Request | None = request
-        self._body = body
-        self._iterator: Iterator[bytes] | None = None
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
+        super().__init__(body)
+        self._request = request
 
     def __next__(self) -> bytes:
-        request = self._request
-        if request is None:
+        if not self.is_open:
             raise StopIteration
-        with request:
+        with self._request:
             try:
-                if self._iterator is None:
-                    self._iterator = iter(self._body)
-                return next(self._iterator)
-            except BaseException:
-                self._end(request)
+                return super().__next__()
+            except BaseException as error:
+                self.close_after(error)
                 raise
 
     def close(self) -> None:
-        """Close the app's body and remove the session; the second time nothing happens."""
-        request = self._request
-        if request is not None:
-            with request:
-                self._end(request)
+        if self.is_open:
+            with self._request:
+                super().close()
 
-    def _end(self, request: _Request) -> None:
-        self._request = None
+    def ended(self, error: BaseException | None) -> None:
+        self._request.remove()
+
+    def abandoned(self) -> None:
+        _logger.warning("A body was neither read to its end nor closed by the server (PEP 3333 requires close())")
         try:
-            close = getattr(self._body, "close", None)
-            if close is not None:
-                close()
-        finally:
-            request.remove()
-
-    def __del__(self) -> None:
-        if self._request is not None:
-            _logger.warning("A body was neither read to its end nor closed by the server (PEP 3333 requires close())")
-            try:
-                self.close()
-            except Exception:
-                _logger.exception("It could not be closed")
+            self.close()
+        except Exception:
+            _logger.exception("It could not be closed")
 
 
 class _Removal:
@@ -321,20 +303,20 @@ class _Removal:
         self.db_session = db_session
 
     def __call__(self, error: BaseException | None) -> None:
-        # A middleware that is around does it at the end of all that is inside.
+        # A middleware around this app removes it, at the end of everything inside.
         if _Request.running(self.db_session.registry) is None:
             _remove(self.db_session)
 
     def is_due(self) -> bool:
-        """Whether a test has opened a session in a context that was kept after its end."""
+        """True if a test has opened a session in a context that was kept after its end."""
         registry = self.db_session.registry
         return isinstance(registry, _RequestRegistry) and _Request.running(registry) is None and registry.has()
 
 
 class _RequestRegistry(ScopedRegistry[S]):
-    """The sessions of the requests that run, and of threads and greenlets outside of requests.
+    """The sessions of running requests, and of threads and greenlets outside of requests.
 
-    They are held by what they belong to: a session that nobody has removed ends with that.
+    A session that is not removed ends with its request, thread or greenlet.
     """
 
     registry: MutableMapping[object, S]
@@ -344,21 +326,21 @@ class _RequestRegistry(ScopedRegistry[S]):
         self.registry = WeakKeyDictionary()
 
     def _scope(self) -> object:
-        # Below a middleware it is the place where a step runs: the middleware brings the session there.
+        # Below a middleware it is the thread or greenlet of the step: the middleware moves the session there.
         if has_request_context() and _Request.running(self) is None:
             return current_context()
         return _here()
 
 
 class _Thread(threading.local):
-    """An object for each thread, gone with it."""
+    """An object for each thread, which ends with it."""
 
     def __init__(self) -> None:
         self.place = _Place()
 
 
 class _Place:
-    """What stands for a thread."""
+    """The key of a thread."""
 
     __slots__ = ("__weakref__",)
 
@@ -367,14 +349,14 @@ _thread = _Thread()
 
 
 def _here() -> object:
-    """What stands for the running thread, or for a greenlet in it."""
+    """The key of the running thread, or the greenlet that runs in it."""
     greenlet = _greenlet()
     return _thread.place if greenlet is None else greenlet
 
 
 def _greenlet() -> object | None:
     """The running greenlet; None if it is the one that each thread begins with."""
-    # As long as nobody has imported it there are none. It may be just being imported, by another thread.
+    # Until the library is imported there are no greenlets. Another thread may be importing it.
     getcurrent = getattr(sys.modules.get("greenlet"), "getcurrent", None)
     if getcurrent is None:
         return None
@@ -383,7 +365,7 @@ def _greenlet() -> object | None:
 
 
 def _is_shared_by_greenlets(registry: ScopedRegistry[Any]) -> bool:
-    """Whether a registry of a thread's session is used in a greenlet, and was not patched to be the greenlet's."""
+    """True if a registry by thread is used in a greenlet, and was not patched to be one by greenlet."""
     return (
         isinstance(registry, ThreadLocalRegistry)
         and type(registry.registry).__module__ == "_thread"
@@ -392,7 +374,7 @@ def _is_shared_by_greenlets(registry: ScopedRegistry[Any]) -> bool:
 
 
 def _taken(registry: ScopedRegistry[Any]) -> Session | None:
-    """The session of this scope, if there is one, taken out of it."""
+    """The session of this scope, if there is one, removed from it."""
     if not registry.has():
         return None
     session: Session = registry()
@@ -401,41 +383,41 @@ def _taken(registry: ScopedRegistry[Any]) -> Session | None:
 
 
 def _remove(db_session: scoped_session[Any]) -> None:
-    """Remove the session of this scope. A failure is logged; the scope is empty all the same."""
+    """Remove the session of this scope. A failure is logged; the scope is empty in any case."""
     try:
         db_session.remove()
     except Exception:
         _logger.exception("The session of a request could not be removed, and is dropped")
     finally:
-        # remove() leaves it there if it has failed, and the next one in this scope would get it.
+        # A remove() that fails leaves it there, and the next request in this scope would get it.
         _close(_taken(db_session.registry))
 
 
 def _close(session: Session | None) -> None:
-    """Close a session that nobody else has any more, as far as that is possible."""
+    """Close a session that nothing else uses; errors are ignored."""
     if session is not None:
         with suppress(Exception):  # its database may be gone: then the pool has dropped the connection
             session.close()
 
 
 def _check(db_session: object) -> None:
-    """TypeError unless it is a scoped_session of plain sessions."""
+    """Raise TypeError unless *db_session* is a scoped_session of plain sessions."""
     way_out = "pass request_scoped_session(sessionmaker(engine)), or another scoped_session"
     factory = getattr(db_session, "session_factory", None) if isinstance(db_session, scoped_session) else db_session
     if _is_async(db_session) or _is_async(getattr(factory, "class_", factory)):
-        fault = "is for asyncio, which a WSGI app does not run in"
+        fault = "is for asyncio, not for a WSGI app"
     elif isinstance(db_session, scoped_session):
         return
     elif isinstance(db_session, Session):
         fault = "is one session, which all requests would share"
     elif isinstance(db_session, sessionmaker):
-        fault = "makes sessions and knows none of a request"
+        fault = "makes sessions, and has no scope"
     else:
-        fault = "is no scoped_session"
+        fault = "is not a scoped_session"
     raise TypeError(f"db_session is {db_session!r}, which {fault}: {way_out}")
 
 
 def _is_async(given: object) -> bool:
-    """Whether it is a class of SQLAlchemy's asyncio extension or an instance of one, without loading that."""
+    """True for a class of SQLAlchemy's asyncio extension or an instance of one, without loading that."""
     cls = given if isinstance(given, type) else type(given)
     return any(base.__module__.startswith("sqlalchemy.ext.asyncio") for base in cls.__mro__)

@@ -38,8 +38,9 @@ if TYPE_CHECKING:
         stream_with_context,
         url_for,
     )
+    from flask_embed.requests import Request
+    from flask_embed.responses import Response
     from flask_embed.templating import render_template, render_template_string
-    from flask_embed.wrappers import Request, Response
 
 __version__ = "0.1.0"
 
@@ -88,7 +89,8 @@ _MODULES = {
         "url_for",
     ),
     "flask_embed.templating": ("render_template", "render_template_string"),
-    "flask_embed.wrappers": ("Request", "Response"),
+    "flask_embed.requests": ("Request",),
+    "flask_embed.responses": ("Response",),
     "markupsafe": ("Markup", "escape"),
     "werkzeug.utils": ("secure_filename",),
 }

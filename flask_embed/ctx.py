@@ -1,7 +1,7 @@
 """The request context and the proxies that reach it: ``request``, ``session``, ``g`` and ``current_app``.
 
 A context is bound to the running code by a context variable (PEP 567), so it belongs to one thread or greenlet.
-What a request does not touch is not made: the request object, the session and ``g`` appear when they are asked for.
+The request object, the session and ``g`` are made on first access, so a request pays only for what it uses.
 """
 
 from __future__ import annotations
@@ -10,60 +10,57 @@ import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from werkzeug.exceptions import HTTPException
-from werkzeug.local import LocalProxy
-from werkzeug.wsgi import FileWrapper
 
-from flask_embed.wrappers import Request
+from flask_embed._werkzeug import proxy
+from flask_embed.requests import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from contextvars import Token
     from types import TracebackType
-    from typing import IO, Self
+    from typing import Self
 
     from _typeshed.wsgi import WSGIEnvironment
     from werkzeug.routing import Rule
 
     from flask_embed.app import Flask
+    from flask_embed.responses import Response
     from flask_embed.sessions import Session
-    from flask_embed.wrappers import Response
 
 __all__ = ["RequestContext", "current_app", "current_context", "g", "has_request_context", "request", "session"]
 
-T = TypeVar("T")
-
 _UNBOUND = (
     "no request is being handled here, so there is no {name}; a script or a test makes one with "
-    "'with app.test_request_context():', a thread or greenlet of your own gets the values it needs as arguments"
+    "'with app.test_request_context():'; to a thread or greenlet of your own pass the values it needs as arguments"
 )
 
 
 def _ident_of_greenlet() -> int:
-    """What tells apart the greenlets of a thread, where nothing has patched get_ident() to do so."""
+    """The identity of the running greenlet, where gevent has not patched get_ident() to return that."""
     return id(sys.modules["greenlet"].getcurrent())
 
 
-#: What tells apart the places where code runs: the threads, or the greenlets if gevent has patched the function.
+#: The identity of the running thread, or of the running greenlet if gevent has patched the function.
 _identify: Callable[[], int] = get_ident
 
 
 def _see_greenlets() -> Callable[[], int]:
-    """Tell apart greenlets from now on, too, if they have been loaded by now and nothing was patched."""
+    """Distinguish greenlets too from now on, if the library is loaded and nothing was patched."""
     global _identify  # noqa: PLW0603 it is found once for all
-    if hasattr(sys.modules["greenlet"], "getcurrent"):  # another thread may be just importing it
+    if hasattr(sys.modules["greenlet"], "getcurrent"):  # another thread may be importing it
         _identify = _ident_of_greenlet
     return _identify
 
 
-#: as long as greenlets may come, unseen
+#: the function that does not distinguish greenlets; None if gevent has patched it
 _of_threads = get_ident if get_ident.__module__ == "_thread" else None
 
 
 class _Nowhere:
-    """What stands for the context where no request is being handled."""
+    """The placeholder for the context outside of requests."""
 
     thread = None
     identify = staticmethod(get_ident)
@@ -75,12 +72,12 @@ class _Nowhere:
 _NOWHERE = _Nowhere()
 
 _variable: ContextVar[RequestContext] = ContextVar("flask_embed.request_context", default=cast("Any", _NOWHERE))  # noqa: B039 it has no state
-#: The context of the running code, for the framework's own steps, which have one. All others ask current_context().
+#: The context of the running code, for the framework's own steps, which always have one: current_context() unchecked.
 bound_context = _variable.get
 
 
 class Globals:
-    """Whatever an app stores on ``g`` for the length of one request.
+    """The values that an app stores on ``g`` during one request.
 
     >>> g = Globals()
     >>> g.user = "ada"
@@ -99,11 +96,11 @@ class Globals:
         return self.__dict__.get(name, default)
 
     def pop(self, name: str, *default: Any) -> Any:
-        """Take the value out; without a default a missing one is a KeyError."""
+        """Remove and return the value; without a default a missing one is a KeyError."""
         return self.__dict__.pop(name, *default)
 
     def setdefault(self, name: str, default: Any = None) -> Any:
-        """The value stored under *name*; *default* is stored if there is none."""
+        """The value stored under *name*; *default* is stored first if it is missing."""
         return self.__dict__.setdefault(name, default)
 
     def __contains__(self, name: object) -> bool:
@@ -117,87 +114,96 @@ class Globals:
 
 
 class RequestContext:
-    """All that belongs to one request, bound for the length of a ``with`` block.
+    """The state of one request, bound during a ``with`` block.
 
-    The teardown functions of the app run once, at the end of the block, or with the body of a streamed
-    response (:class:`StreamedBody`), whichever comes last.
+    The teardown functions of the app run once, at the end of the block, or with the body of a streamed response
+    (:class:`~flask_embed.streaming.StreamedBody`), whichever comes last.
     """
 
-    # Only what most requests never read stays here: what is set for each is found sooner.
-    #: set by :meth:`Flask.match_request`
+    # Defaults that most requests keep are class attributes; those that each request sets are not, which is quicker.
+    #: the endpoint and the arguments of the view, set by :meth:`match`
     endpoint: str | None = None
     view_args: dict[str, Any] | None = None
+    #: the rule that matched, set by :meth:`Flask.match_request`
     url_rule: Rule | None = None
-    #: messages of this request that were read already
+    #: messages that this request has read already
     flashes: list[tuple[str, str]] | None = None
-    #: error handlers that were asked in this request and have not answered
-    asked_handlers: tuple[Callable[..., Any], ...] = ()
-    #: what :attr:`thread` was asked from
+    #: error handlers that were called in this request and have not returned
+    called_handlers: tuple[Callable[..., Any], ...] = ()
+    #: the function that returned :attr:`thread`
     identify: Callable[[], int] = staticmethod(get_ident)
-    #: whether a test client has kept it bound after its end
+    #: True if a test client keeps it bound after its end
     is_kept = False
-    #: whether the request was refused before any function of the app was called
+    #: True if the request was refused before any function of the app was called
     is_refused = False
-    #: whether anything but the framework has asked for the session
+    #: True if a streamed body ends the request, and not the ``with`` block
+    is_streamed = False
+    #: True if the app has used the session
     session_touched = False
 
     _g: Globals | None = None
-    #: what was stored on ``g`` when the request ended, of a context that is kept
+    #: the values on ``g`` at the end of the request, in a context that is kept
     _g_at_end: dict[str, Any]
 
     def __init__(self, app: Flask, environ: WSGIEnvironment) -> None:
         self.app = app
         self.environ = environ
-        #: the thread or greenlet that the context is bound in, None while it is bound nowhere
+        #: the thread or greenlet that the context is bound in, None while it is not bound
         self.thread: int | None = None
-        #: what match_request() raised
+        #: the error of match_request()
         self.routing_exception: HTTPException | None = None
-        #: the session if anything has opened it
+        #: the session if it was opened
         self.opened_session: Session | None = None
-        #: functions that change the response of this request alone
+        #: the functions of :func:`flask_embed.after_this_request`
         self.after_this_request: list[Callable[[Response], Response]] | None = None
-        #: the exception that no handler took, for the teardown functions
+        #: the exception without a handler, for the teardown functions
         self.error: BaseException | None = None
         self._request: Request | None = None
         self._token: Token[RequestContext] | None = None
         self._matched = False
-        self._streamed = False
         self._torn_down = False
 
     @property
     def request(self) -> Request:
-        """The request object, made and matched against the rules when it is first asked for."""
+        """The request object, made and matched against the rules on first access.
+
+        It has copies of the endpoint and the other results: a reference to its context would be a cycle.
+        """
         request = self._request
         if request is None:
             app = self.app
             request = self._request = app.request_class(self.environ)
             request.app = app
-            try:  # noqa: SIM105 suppress() would take longer than the match
+            try:  # noqa: SIM105 suppress() takes longer than the match
                 request.endpoint, request.view_args = self.match()
             except HTTPException:
-                pass  # raised again when the view would be called
+                pass  # raised again before the view is called
             request.url_rule = self.url_rule
             request.routing_exception = self.routing_exception
         return request
 
     def match(self) -> tuple[str, dict[str, Any]]:
-        """What the app's match_request returned, asked when it is first needed; raises what that raised."""
-        if self.routing_exception is not None:
-            raise self.routing_exception
+        """The result of the app's match_request(), which is called once; raises the error of that call."""
         if not self._matched:
-            self.endpoint, self.view_args = self.app.match_request()
+            if self.routing_exception is not None:
+                raise self.routing_exception
+            try:
+                self.endpoint, self.view_args = self.app.match_request()
+            except HTTPException as error:
+                self.routing_exception = error
+                raise
             self._matched = True
         return self.endpoint, self.view_args  # type: ignore[return-value]
 
     @property
     def session(self) -> Session:
-        """The session, opened when it is first asked for."""
+        """The session, opened on first access."""
         self.session_touched = True
         session = self.opened_session
         return self.open_session() if session is None else session
 
     def open_session(self) -> Session:
-        """The session, without counting as a use of it."""
+        """The session, for the framework: this does not count as a use of it."""
         session = self.opened_session
         if session is None:
             session = self.opened_session = self.app.open_session(self.request)
@@ -224,15 +230,15 @@ class RequestContext:
         return self
 
     def unbind(self) -> None:
-        """Make the context before this one the current one again; contexts are left in the reverse order."""
+        """Make the context before this one current again; contexts are left in reverse order."""
         token = self._token
         if token is None or bound_context() is not self:
-            leave_kept_contexts()  # of requests that a test has made within this one
+            leave_kept_contexts()  # of requests that a test sent within this one
             if token is None or bound_context() is not self:
-                raise RuntimeError("a request context is left that is not the current one")
+                raise RuntimeError("this request context is not the current one: contexts are left in reverse order")
         _variable.reset(token)
         self._token = None
-        self.thread = None  # who has inherited the variables may outlive the thread, and another one have its number
+        self.thread = None  # code that inherited the variables may outlive the thread, and another one get its number
 
     __enter__ = bind
 
@@ -240,14 +246,14 @@ class RequestContext:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         try:
-            if not self._streamed:
+            if not self.is_streamed:
                 self.teardown(exc)
         finally:
             self.unbind()
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """Bind the context for the length of a ``with`` block that is not its end."""
+        """Bind the context during a ``with`` block that does not end it."""
         self.bind()
         try:
             yield
@@ -255,14 +261,14 @@ class RequestContext:
             self.unbind()
 
     def keep(self) -> None:
-        """Bind the context once more after its end, for a test to look into; see :func:`leave_kept_contexts`."""
+        """Bind the context again after its end, so that a test can read it; see :func:`leave_kept_contexts`."""
         self.environ.pop("flask_embed.keep_context", None)
         self.is_kept = True
         self._g_at_end = dict(self.g.__dict__)
         self.bind()
 
     def leave(self) -> None:
-        """Leave a context that was kept. What a test has opened in it since its end is torn down, too."""
+        """Leave a context that was kept, and tear it down again if a test has stored or opened anything in it."""
         stored = self.g.__dict__
         is_used = stored.keys() != self._g_at_end.keys() or any(
             value is not self._g_at_end[name] for name, value in stored.items()
@@ -276,10 +282,11 @@ class RequestContext:
             self.unbind()
 
     def teardown(self, error: BaseException | None = None) -> None:
-        """Run the app's teardown functions, once, however often and wherever this is called.
+        """Call the app's teardown functions, once, even if this is called again.
 
-        They get the exception that ended the request, or None. One that raises is logged; the rest still run. What is
-        no error (SystemExit, KeyboardInterrupt, gevent's GreenletExit and Timeout) is raised when all have run.
+        They get the exception that ended the request, or None. An exception in one is logged; the rest still run. One
+        that is not an Exception (SystemExit, KeyboardInterrupt, gevent's GreenletExit and Timeout) is raised again
+        after the last function.
         """
         if self._torn_down:
             return
@@ -300,7 +307,7 @@ class RequestContext:
                 self._request.close()
             except Exception:
                 app.logger.exception("The files of a request could not be closed")
-        # An exception refers to frames that refer to this context: a cycle that would have to be collected.
+        # An exception refers to frames that refer to this context: a cycle, which would wait for the collector.
         if self.error is not None:
             self.error = None
         keep = self.environ.get("flask_embed.keep_context")
@@ -308,141 +315,28 @@ class RequestContext:
             keep(self)
         elif self.routing_exception is not None:
             unmatched, self.routing_exception = self.routing_exception, None
-            unmatched.__traceback__ = unmatched.__context__ = None  # the request has it, too
+            unmatched.__traceback__ = unmatched.__context__ = None  # the request refers to it too
         if stop is not None:
             try:
                 raise stop
             finally:
-                stop = None  # a cycle again
-
-    def follow(self, body: Iterable[bytes]) -> Iterable[bytes]:
-        """*body* as the server gets it: as it is if it is whole, else with this context bound to each step."""
-        if type(body) in (list, tuple):
-            return body
-        wrapper = self.environ.get("wsgi.file_wrapper")  # a class with most servers, a function with some
-        if type(body) is FileBody or (isinstance(wrapper, type) and isinstance(body, wrapper)):
-            return body  # a file knows no request
-        self._streamed = True
-        return StreamedBody(self, body)
+                stop = None  # the same cycle
 
 
-class FileBody(FileWrapper):
-    """A file as a body, where the server has no wrapper of its own; closed behind its last part, or by close()."""
+def current_context(needed_for: str = "request context") -> RequestContext:
+    """The context of the running request; RuntimeError, which names what it is *needed_for*, if there is none.
 
-    _ended = False
-
-    def __init__(self, file: IO[bytes], buffer_size: int = 65536) -> None:
-        super().__init__(file, buffer_size)
-
-    def __next__(self) -> bytes:
-        if self._ended:
-            raise StopIteration
-        try:
-            return super().__next__()
-        except BaseException:
-            self._ended = True
-            self.close()
-            raise
-
-
-class StreamedBody:
-    """A body that is made while it is sent, with its request context around each step.
-
-    PEP 3333 lets a server call ``next()`` and ``close()`` in any thread; the context is bound and left there.
-    The request is torn down at the end of the body, when it raises, or when it is closed. A server that does
-    neither has a bug; then it happens when the body is collected, with a line in the log.
+    A context that a thread inherited is not its own: a free-threaded Python hands a new thread the context variables
+    of its parent (``sys.flags.thread_inherit_context``).
     """
-
-    _context: RequestContext | None = None
-    _iterator: Iterator[bytes] | None = None
-
-    def __init__(self, context: RequestContext, body: Iterable[bytes]) -> None:
-        self._context = context
-        self._body = body
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        context = self._context
-        if context is None:
-            raise StopIteration
-        context.bind()
-        try:
-            iterator = self._iterator
-            if iterator is None:
-                iterator = self._iterator = iter(self._body)
-            part = next(iterator)
-            if bound_context() is not context:
-                raise RuntimeError("a streamed body has bound a request context, and yields before it has left it")
-            return part
-        except BaseException as error:
-            self._end(None if isinstance(error, StopIteration) else error)
-            raise
-        finally:
-            context.unbind()
-
-    def close(self) -> None:
-        """Close the body and tear the request down; the second time nothing happens."""
-        context = self._context
-        if context is None:
-            return
-        context.bind()
-        try:
-            self._end(None, is_asked=True)
-        finally:
-            context.unbind()
-
-    def _end(self, error: BaseException | None, is_asked: bool = False) -> None:
-        """End the request. What the body's close() raises goes to the server if it has *asked* for it, else to the log.
-
-        Behind the last part the client has all of the body, and behind an error it is the error that counts.
-        """
-        context, self._context = self._context, None
-        if context is None:
-            return
-        close = getattr(self._body, "close", None)
-        try:
-            if close is not None:
-                close()
-        except BaseException as failure:
-            context.teardown(error or failure)
-            if is_asked or not isinstance(failure, Exception):
-                raise
-            context.app.logger.exception("The body of %s could not be closed", context.endpoint)
-        else:
-            context.teardown(error)
-
-    def __del__(self) -> None:
-        context = self._context
-        if context is not None:
-            context.app.logger.warning(
-                "The body of %s was neither read to its end nor closed by the server (PEP 3333 requires close())",
-                context.endpoint,
-            )
-            context.bind()
-            try:
-                self._end(None)
-            finally:
-                context.unbind()
-
-
-def current_context() -> RequestContext:
-    """The context of the request that is being handled here; RuntimeError if there is none."""
-    return _bound("request context")
-
-
-def _bound(name: str) -> RequestContext:
-    """The current context for whoever wants *name*, unless it was inherited by a thread that is not its own."""
     context = bound_context()
-    # A free-threaded Python hands a new thread the context variables of its parent (sys.flags.thread_inherit_context).
     if context.thread != context.identify():
-        raise RuntimeError(_UNBOUND.format(name=name))
+        raise RuntimeError(_UNBOUND.format(name=needed_for))
     return context
 
 
 def has_request_context() -> bool:
-    """Whether ``request``, ``session``, ``g`` and ``current_app`` are bound here.
+    """True if ``request``, ``session``, ``g`` and ``current_app`` are bound here.
 
     >>> has_request_context()
     False
@@ -452,49 +346,16 @@ def has_request_context() -> bool:
 
 
 def leave_kept_contexts() -> None:
-    """Leave the contexts that test clients have kept, down to the first one that is bound by other means."""
+    """Leave the contexts that test clients keep, down to the first one that is bound otherwise."""
     while (context := bound_context()).thread is not None and context.is_kept:
         context.leave()
 
 
-class _Proxy(LocalProxy[T]):
-    """A LocalProxy with a shorter way to the object: *find* itself, and no detour for attributes and items."""
-
-    __slots__ = ("_find",)
-
-    def __init__(self, find: Callable[[], T]) -> None:
-        super().__init__(find)
-        object.__setattr__(self, "_find", find)
-        object.__setattr__(self, "_get_current_object", find)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._find(), name)
-
-    def __getitem__(self, key: Any) -> Any:
-        return self._find()[key]
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self._find()[key] = value
-
-    def __contains__(self, key: Any) -> bool:
-        return key in self._find()
-
-
-def _proxy(name: str, find: Callable[[], T], known: type = object) -> T:
-    """The proxy *name* of what *find* gives; the public attributes of a *known* class are found the shortest way."""
-
-    def forwarded(attribute: str) -> Any:
-        return property(lambda proxy: getattr(find(), attribute))
-
-    attributes = {attribute: forwarded(attribute) for attribute in dir(known) if not attribute.startswith("_")}
-    return cast("T", type(name, (_Proxy,), {"__slots__": (), **attributes})(find))
-
-
 #: the current request, an instance of the app's :attr:`~Flask.request_class`
-request: Request = _proxy("request", lambda: _bound("request").request, Request)
+request: Request = proxy("request", lambda: current_context("request").request, Request)
 #: the current session, a dict that the client keeps and cannot change
-session: Session = _proxy("session", lambda: _bound("session").session, dict)
+session: Session = proxy("session", lambda: current_context("session").session, dict)
 #: storage for the length of one request
-g: Globals = _proxy("g", lambda: _bound("g").g)
+g: Globals = proxy("g", lambda: current_context("g").g)
 #: the app that handles the current request
-current_app: Flask = _proxy("current_app", lambda: _bound("current_app").app)
+current_app: Flask = proxy("current_app", lambda: current_context("current_app").app)

@@ -1,7 +1,7 @@
-"""What the strings of an environ may hold: the checks that the core and every gate before it share.
+"""Checks of the strings of an environ, shared by the core and the gate.
 
-PEP 3333 hands text over as latin-1 strings whose bytes are UTF-8. A value that can end up in a URL, in a
-header or in a log is judged here once, so that an app refuses the same things in-process and under a runner.
+PEP 3333 passes text as latin-1 strings whose bytes are UTF-8. A value that can become part of a URL, a header or a log
+line is checked here once, so that an app refuses the same values in-process and under a runner.
 """
 
 from __future__ import annotations
@@ -38,32 +38,32 @@ __all__ = [
 #: RFC 9110 section 7.2 by way of RFC 3986 host, narrowed to names that DNS or a container network can hold
 #: (so ``_``, but no percent encoding and none of the sub-delims), with an optional port.
 _HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{0,5}))?", re.ASCII)
-#: What a browser could read as something else than a path, or a header as its end.
+#: characters and segments that a browser could read as something else than a path, or that end a header
 _SCRIPT_NAME_REFUSED = re.compile(r"^//|[\\?#\x00-\x1f\x7f]|(?:^|/)\.\.?(?:/|$)")
-#: the key of an environ that the test client or ``app.run`` has made; no header of a client becomes a key with a dot
+#: the key in an environ that the test client or ``app.run`` has made; no header of a client becomes a key with a dot
 DEVELOPMENT = "flask_embed.development"
-#: Loaded here: a log line that reports that the process has no file descriptor left could not import it.
+#: Loaded here: a process without free file descriptors could not import it to log that.
 _escaped = codecs.getencoder("unicode_escape")
 #: The characters of a path segment and the slash (WHATWG URL path-segment string, RFC 3986 pchar).
 _PATH_SAFE = "!$&'()*+,/:;=@"
 
 
 def text(value: str) -> str:
-    """The text of a WSGI string; :exc:`UnicodeError` if its bytes are no UTF-8 (PEP 3333, "Unicode Issues")."""
+    """The text of a WSGI string; :exc:`UnicodeError` if its bytes are not UTF-8 (PEP 3333, "Unicode Issues")."""
     if value.isascii():
         return value
     return value.encode("latin-1").decode("utf-8")
 
 
 def readable(value: str) -> str:
-    """A WSGI string on one line for a person to read: its text, bytes that are no UTF-8 and controls escaped."""
+    """The text of a WSGI string on one line, for logs; control characters and bytes that are not UTF-8 are escaped."""
     if not value.isascii():
         value = value.encode("latin-1", "backslashreplace").decode("utf-8", "backslashreplace")
     return escape_controls(value)
 
 
 def has_line_break(value: str) -> bool:
-    """Whether *value* holds a NUL, CR or LF, which no string of an environ may."""
+    """True if *value* holds a NUL, CR or LF, which a string of an environ must not."""
     return LINE_BREAK.search(value) is not None
 
 
@@ -91,7 +91,7 @@ def url_root_fault(host: str, script_name: str) -> str | None:
 
 
 def _is_host(host: str) -> bool:
-    """Whether it is one that urlsplit() takes as well: with a port that there is, and an address in the brackets."""
+    """True for a host that urlsplit() accepts as well: its port is in range, and brackets hold an IPv6 address."""
     match = _HOST.fullmatch(host)
     if match is None or int(match["port"] or "0") > 65535:
         return False
@@ -106,7 +106,7 @@ def _is_host(host: str) -> bool:
 def request_host(environ: WSGIEnvironment) -> str:
     """The ``host`` or ``host:port`` that the request was sent to, in lower case, without its scheme's default port.
 
-    The Host header, or the server's own name where a request of HTTP/1.0 came without one; empty if that is none.
+    It is the Host header, or the server's own name for an HTTP/1.0 request without one; empty if that is malformed.
     """
     scheme = environ.get("wsgi.url_scheme", "http")
     host: str = environ.get("HTTP_HOST") or ""
@@ -117,14 +117,14 @@ def request_host(environ: WSGIEnvironment) -> str:
             host = f"[{host}]"
         if host and port:
             host = f"{host}:{port}"
-        if url_root_fault(host, "") is not None:  # a socket file's, or an address with a scope: none that a client asks
+        if url_root_fault(host, "") is not None:  # a socket file, or an address with a scope: not part of any URL
             host = ""
     host = host.lower()
     return host.removesuffix(":443" if scheme == "https" else ":80").removesuffix(":")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether *host* (port allowed) can only be this machine: ``localhost``, ``*.localhost``, 127.x.x.x, ``[::1]``."""
+    """True if *host* (port allowed) is this machine: ``localhost``, ``*.localhost``, 127.x.x.x, ``[::1]``."""
     name = host.rpartition("]")[0].removeprefix("[") or (host if host.count(":") > 1 else host.partition(":")[0])
     name = name.lower().removesuffix(".")
     if name == "localhost" or name.endswith(".localhost"):
@@ -136,11 +136,11 @@ def is_loopback(host: str) -> bool:
 
 
 def host_is_trusted(environ: WSGIEnvironment, trusted: Collection[str]) -> bool:
-    """Whether the request was sent to a host of the list *trusted*; case and a trailing dot do not count.
+    """True if the request was sent to a host of the list *trusted*; case and a trailing dot are ignored.
 
     An entry is a name or an address, with a port if it is for that port alone. One that starts with a dot stands for a
-    domain and all names below it. Names of this machine that are not listed count in the test client and under
-    ``app.run`` alone: everywhere else a front may stand on the same machine. TypeError for a text in place of a list.
+    domain and all names below it. Names of this machine that are not listed are trusted in the test client and under
+    ``app.run`` alone: elsewhere a front may run on the same machine. TypeError for a str in place of a list.
     """
     host = request_host(environ)
     if environ.get(DEVELOPMENT) and is_loopback(host):
@@ -173,7 +173,7 @@ def split_port(host: str) -> tuple[str, str]:
 
 
 def _name_and_port(host: str) -> tuple[str, str]:
-    """The two parts of a host, the name as browsers send it (IDNA), the port without zeros in front."""
+    """The name of a host as browsers send it (IDNA), and its port without leading zeros."""
     name, port = split_port(host)
     if not name.isascii():
         dot = "." if name.startswith(".") else ""
@@ -182,7 +182,7 @@ def _name_and_port(host: str) -> tuple[str, str]:
 
 
 def url_quote(path: str) -> str:
-    """*path* (text) percent-encoded, slashes kept, a backslash too dangerous to keep."""
+    """*path* (text) percent-encoded; slashes are kept, backslashes are encoded."""
     return quote(path, safe=_PATH_SAFE)
 
 
@@ -199,10 +199,10 @@ def path_only(path: str) -> str:
 
 
 def escape_controls(value: str) -> str:
-    r"""*value* on one line for a log or a terminal: what cannot be seen is written as ``\n``, ``\x1b``, ``\u202e``.
+    r"""*value* on one line for a log or a terminal: invisible characters are written as ``\n``, ``\x1b``, ``\u202e``.
 
-    That is whatever :meth:`str.isprintable` says no to: control characters, line separators, marks that change the
-    direction of text, spaces beyond ASCII, and what no character is assigned to.
+    These are the ones for which :meth:`str.isprintable` is False: control characters, line separators, marks that
+    change the direction of text, spaces beyond ASCII, and unassigned code points.
     """
     if value.isprintable():
         return value

@@ -1,4 +1,4 @@
-"""The exceptions of the project's own, each worded where the value is known."""
+"""The exceptions of this project; each message is written where the value is known."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ __all__ = ["LoadError", "PrefixError", "SettingWarning", "UsageError"]
 
 
 class PrefixError(ValueError):
-    """A mount prefix that cannot be served, or that is taken; the text shows it and what to write instead."""
+    """A mount prefix that is malformed or taken; the message shows it and what to write instead."""
 
 
 class SettingWarning(UserWarning):
-    """A setting was assigned that no app has; the text names the one that may be meant, or what is here instead."""
+    """An unknown setting was assigned; the message names a similar one, or the replacement here."""
 
 
 class UsageError(Exception):
-    """A fault of whoever typed the command: told in one line, exit status 2."""
+    """A mistake in a command line or configuration: one line on stderr, exit status 2."""
 
 
 class LoadError(UsageError):
-    """A ``module:attribute`` target that names nothing, or nothing that can be called."""
+    """A ``module:attribute`` target that does not exist or is not callable."""

@@ -1,4 +1,4 @@
-"""Files as responses: whole, in part or not again, and files whose names come from clients."""
+"""File responses (200, 206, 304), and safe lookup of files whose names clients choose."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from werkzeug.http import dump_options_header, http_date, is_resource_modified, 
 from werkzeug.security import safe_join
 from werkzeug.wsgi import FileWrapper
 
-from flask_embed.ctx import FileBody, current_context
-from flask_embed.wrappers import content_type_of
+from flask_embed.ctx import current_context
+from flask_embed.responses import content_type_of
+from flask_embed.streaming import FileBody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,15 +30,16 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIEnvironment
 
-    from flask_embed.wrappers import Response
+    from flask_embed.responses import Response
 
 __all__ = ["send_file", "send_from_directory"]
 
-#: RFC 9110 section 13.1, as an environ has them; what depends on If-Range is judged with the Range
+#: the conditions of RFC 9110 section 13.1 as keys of an environ; If-Range is evaluated with the Range
 _CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_MATCH")
 
-#: RFC 9110 section 14.1.1, int-range and suffix-range; no file has more bytes than 18 digits can say. Nothing is given
-#: back (``+``): a run of blanks would be split between two places in every way, which takes the square of its length.
+#: RFC 9110 section 14.1.1, int-range and suffix-range; 18 digits hold the length of any file. The quantifiers are
+#: possessive (``+``): otherwise a run of blanks would be divided between two places in all ways, in the square of its
+#: length.
 _RANGE = re.compile(r"[ \t]*+([0-9]{0,18}+)[ \t]*+-[ \t]*+([0-9]{0,18}+)[ \t]*+", re.ASCII)
 
 
@@ -51,14 +53,14 @@ def send_file(
     last_modified: datetime | int | float | None = None,
     max_age: int | Callable[[str | None], int | None] | None = None,
 ) -> Response:
-    """Send a file, given by path (relative to the app's root_path) or open for reading in binary mode.
+    """A response with a file: a path (relative to the app's root_path), or a file that is open in binary mode.
 
-    Answers conditional requests, and those for one range; the file is closed with the response. A file that grows
-    while it is sent is sent as long as it was, one that shrinks breaks the answer off. An open file is sent from its
-    position to its end, and the ranges of a :class:`io.BytesIO` are counted from there. Never pass a path that a client
-    chose: :func:`send_from_directory` is for that. *max_age* is in seconds, or a function that says them for the path.
-    OSError if there is no such file, TypeError if an open file comes without a *mimetype* and
-    without a *download_name* to guess it from.
+    It answers conditional requests and requests for one range; the file is closed with the response. Of a file that
+    grows while it is sent the length at the beginning is sent; one that shrinks ends the answer early. An open file is
+    sent from its position to its end, and the ranges of a :class:`io.BytesIO` are counted from there. Never pass a path
+    that a client chose: use :func:`send_from_directory`. *max_age* is in seconds, or a function of the path that
+    returns them. OSError if the file is missing, TypeError if an open file has neither a *mimetype* nor a
+    *download_name* to guess it from.
     """
     status = None
     if isinstance(path_or_file, str | os.PathLike):
@@ -72,10 +74,10 @@ def send_file(
 def send_from_directory(
     directory: str | os.PathLike[str], path: str, follow_symlinks: bool = False, **options: Any
 ) -> Response:
-    """Send the file *path*, which a client may have chosen, from below *directory*; options as in :func:`send_file`.
+    """A response with the file *path*, which a client may choose, below *directory*; options as in :func:`send_file`.
 
-    404 for what is not a plain file there: a folder, a pipe, a way out of *directory* by dots, by an absolute
-    path, by a drive or stream name of Windows, or by a symbolic link (unless *follow_symlinks*)::
+    404 unless it is a plain file there: for a folder, a pipe, a way out of *directory* by dots, by an absolute path,
+    by a drive or stream name of Windows, or by a symbolic link (unless *follow_symlinks*)::
 
         @app.route("/downloads/<path:name>")
         def download(name):
@@ -86,7 +88,7 @@ def send_from_directory(
 
 
 def _file_below(root: str, path: str, follow_symlinks: bool) -> tuple[str, os.stat_result]:
-    """The name and the state of the plain file *path* below the folder *root*; NotFound for anything else."""
+    """The name and the status of the plain file *path* below the folder *root*; NotFound for anything else."""
     if not path or path.endswith("/") or "\0" in path or "\\" in path or ":" in path:
         raise NotFound
     name = safe_join(root, path)
@@ -102,18 +104,18 @@ def _file_below(root: str, path: str, follow_symlinks: bool) -> tuple[str, os.st
 
 
 def _inside(root: str, name: str) -> os.stat_result:
-    """The state of the file *name*, which is spelled as one below *root*; NotFound if a link leads out of there."""
+    """The status of the file *name* below *root*; NotFound if a link in it leads out of *root*."""
     place = root
     status = None
-    for part in name[len(root) :].strip("/").split("/"):
-        place = f"{place}/{part}"
+    for segment in name[len(root) :].strip("/").split("/"):
+        place = f"{place}/{segment}"
         status = os.lstat(place)
         if S_ISLNK(status.st_mode) or getattr(status, "st_reparse_tag", False):  # Windows: a junction
             real_root = os.path.realpath(root)
             if os.path.commonpath((real_root, os.path.realpath(name))) != real_root:
                 raise NotFound
             return os.stat(name)
-    return status or os.stat(name)  # the latter if there was no part, which safe_join() does not give
+    return status or os.stat(name)  # the latter for an empty path, which safe_join() does not return
 
 
 def _send(
@@ -127,7 +129,7 @@ def _send(
     last_modified: datetime | int | float | None = None,
     max_age: int | Callable[[str | None], int | None] | None = None,
 ) -> Response:
-    """:func:`send_file` for an absolute path and the state of its file, or for an open file and None."""
+    """The response of :func:`send_file` for an absolute path and its status, or for an open file and None."""
     context = current_context()
     environ = context.environ
     path = size = None
@@ -144,7 +146,7 @@ def _send(
         offset = path_or_file.tell()
         size = max(path_or_file.getbuffer().nbytes - offset, 0)
     elif isinstance(path_or_file, io.TextIOBase):
-        raise ValueError(f"{path_or_file!r} gives text: open the file in binary mode")
+        raise ValueError(f"{path_or_file!r} is a text file: open it in binary mode")
     headers = _description(mimetype, download_name, as_attachment)
     tag = ""
     if isinstance(etag, str):
@@ -177,27 +179,27 @@ def _send(
         return response_class(None, code, headers)
     file = path_or_file
     if isinstance(file, str):
-        file = cast("IO[bytes]", open(file, "rb", buffering=0))  # noqa: SIM115 the response's, read in large pieces
+        file = cast("IO[bytes]", open(file, "rb", buffering=0))  # noqa: SIM115 the response closes it, and reads large blocks
     if start:
         file.seek(offset + start)
     if length is not None:  # the file may grow while it is sent
-        file = cast("IO[bytes]", _Part(file, length))
-    # An open file may depend on what ends with the request, such as a connection to a database.
+        file = cast("IO[bytes]", _Limited(file, length))
+    # An open file may depend on something that ends with the request, such as a connection to a database.
     wrap: Callable[[IO[bytes]], Iterable[bytes]] = FileWrapper if status is None else FileBody
     wrap = environ.get("wsgi.file_wrapper", wrap)
     return response_class(wrap(file), code, headers, direct_passthrough=True)
 
 
 def _description(mimetype: str | None, name: str | None, as_attachment: bool) -> list[tuple[str, str]]:
-    """The headers that say what the client should take the file for."""
+    """The headers that describe the file: Content-Type, Content-Encoding and Content-Disposition."""
     encoding = None
     if mimetype is None:
         if name is None:
-            raise TypeError("an open file has no name to guess a type from: pass mimetype= or download_name=")
+            raise TypeError("an open file has no name to guess its type from: pass mimetype= or download_name=")
         mimetype, encoding = mimetypes.guess_type(name)
         mimetype = mimetype or "application/octet-stream"
     headers = [("Content-Type", content_type_of(mimetype) or mimetype)]
-    if encoding is not None and not as_attachment:  # a browser would unpack what is to be saved
+    if encoding is not None and not as_attachment:  # or a browser would decompress the file that it saves
         headers.append(("Content-Encoding", encoding))
     if name is not None:
         names = {"filename": name}
@@ -214,17 +216,16 @@ def _description(mimetype: str | None, name: str | None, as_attachment: bool) ->
 def _answer(
     environ: WSGIEnvironment, tag: str, modified: datetime | None, size: int | None
 ) -> tuple[int, int, int | None]:
-    """The status that answers the request's conditions, and where what is sent begins and how long it is.
+    """The status for the request's conditions, and the position and the length of the content to send.
 
-    In the order of RFC 9110 section 13.2.2: what the client has is not sent in part either. Raises
-    RequestedRangeNotSatisfiable.
+    The order is that of RFC 9110 section 13.2.2: a 304 goes before a range. Raises RequestedRangeNotSatisfiable.
     """
     if any(map(environ.get, _CONDITIONS)) and not _is_modified(environ, tag, modified):
         return (412, 0, 0) if environ.get("HTTP_IF_MATCH") else (304, 0, None)
     asked = environ.get("HTTP_RANGE") if size and environ["REQUEST_METHOD"] == "GET" else None
     unit, _, ranges = (asked or "").partition("=")
-    # A unit that we do not know counts as no range. Several may count so, too (RFC 9110 section 14.2): the whole file
-    # answers them, and is cheaper than many small parts.
+    # An unknown unit is ignored. Several ranges may be ignored, too (RFC 9110 section 14.2): the whole file is cheaper
+    # than many small ranges.
     if not size or unit.strip().lower() != "bytes" or "," in ranges:
         return 200, 0, size
     if "HTTP_IF_RANGE" in environ and _is_modified(environ, tag, modified, ignore_if_range=False):
@@ -234,10 +235,10 @@ def _answer(
 
 
 def _is_modified(environ: WSGIEnvironment, tag: str, modified: datetime | None, ignore_if_range: bool = True) -> bool:
-    """Whether the client has another state of the file; a date that no calendar has counts as none."""
+    """True if the client's copy of the file is outdated; a date out of range is ignored."""
     try:
         return is_resource_modified(environ, tag, last_modified=modified, ignore_if_range=ignore_if_range)
-    except OverflowError:  # which werkzeug (3.1.9) takes for no bad date
+    except OverflowError:  # werkzeug (3.1.9) does not catch it
         if not ignore_if_range:
             return True
         rest = {key: value for key, value in environ.items() if key != "HTTP_IF_MODIFIED_SINCE"}
@@ -245,7 +246,7 @@ def _is_modified(environ: WSGIEnvironment, tag: str, modified: datetime | None, 
 
 
 def _range(spec: str, size: int) -> tuple[int, int]:
-    """The first and the last byte of *size* that are meant by ``2-5``, ``2-`` or ``-5``, the last five."""
+    """The first and the last position of a range of *size* bytes: ``2-5``, ``2-`` or ``-5``, the last five."""
     match = _RANGE.fullmatch(spec)
     begin, end = match.groups() if match is not None else ("", "")
     if begin:
@@ -259,15 +260,15 @@ def _range(spec: str, size: int) -> tuple[int, int]:
     return first, last
 
 
-class _Part:
-    """The next *length* bytes of a file."""
+class _Limited:
+    """The next *length* bytes of a file, as a file."""
 
     def __init__(self, file: IO[bytes], length: int) -> None:
         self._file = file
         self._left = length
 
     def read(self, size: int = -1) -> bytes:
-        """At most *size* of the bytes, none at the end."""
+        """At most *size* of the bytes; empty at the end."""
         if not self._left:
             return b""
         data = self._file.read(self._left if size < 0 else min(size, self._left))
@@ -280,7 +281,7 @@ class _Part:
 
 
 def _freshness(max_age: int | None) -> list[tuple[str, str]]:
-    """The headers that tell for how many seconds a client need not ask again."""
+    """The headers Cache-Control and Expires for a lifetime of *max_age* seconds; None has the client ask each time."""
     if max_age is None:
         return [("Cache-Control", "no-cache")]
     max_age = int(max_age)  # RFC 9111 section 1.2.2, delta-seconds: whole ones
@@ -291,4 +292,5 @@ def _freshness(max_age: int | None) -> list[tuple[str, str]]:
 
 @lru_cache(maxsize=256)
 def _date(seconds: int) -> str:
+    """The date of a header (RFC 9110 section 5.6.7)."""
     return http_date(seconds)

@@ -1,4 +1,4 @@
-"""The functions that views call."""
+"""The functions that views call: URLs, redirects, messages, JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Response as WerkzeugResponse
 
-    from flask_embed.wrappers import Response
+    from flask_embed.responses import Response
 
     R = TypeVar("R", bound=WerkzeugResponse)
 
@@ -42,7 +42,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-#: Browsers drop control characters and spaces from a URL before they look at its scheme.
+#: Browsers remove control characters and spaces from a URL before they read its scheme.
 _SCRIPT_SCHEME = re.compile(r"(?:javascript|data|vbscript):", re.IGNORECASE)
 _IGNORED_IN_URLS = re.compile(r"[\x00-\x20\x7f-\xa0]+")
 
@@ -50,8 +50,8 @@ _IGNORED_IN_URLS = re.compile(r"[\x00-\x20\x7f-\xa0]+")
 def url_for(endpoint: str, **values: Any) -> str:
     """The URL of a view of the app that handles this request, with its prefix.
 
-    Values that the rule has no variable for become the query string. ``_anchor``, ``_method``, ``_scheme`` and
-    ``_external`` say more, see :meth:`Flask.url_for`, which also works outside a request::
+    Values that are not variables of the rule become the query string. ``_anchor``, ``_method``, ``_scheme`` and
+    ``_external`` are those of :meth:`Flask.url_for`, which also works outside a request::
 
         url_for("profile", username="ada", tab="posts")     # /shop/user/ada?tab=posts
     """
@@ -83,19 +83,19 @@ def redirect(  # the name of the parameter is the documented one
     """A response that sends the client to *location*, a URL that may be relative (RFC 9110 section 10.2.2).
 
     *code* is 301, 302, 303, 305, 307 or 308. A *location* with a line break, or one that would run as a script
-    (``javascript:``, ``data:``, ``vbscript:``), is a ValueError. It is not checked for whose site it leads to:
-    pass it nothing that a client chose.
+    (``javascript:``, ``data:``, ``vbscript:``), is a ValueError. It may lead to any site: never pass a *location* that
+    a client chose.
     """
     if code not in (301, 302, 303, 305, 307, 308):
-        raise ValueError(f"{code!r} is no redirect; write 301, 302, 303, 305, 307 or 308")
+        raise ValueError(f"the status code {code!r} does not redirect; write 301, 302, 303, 305, 307 or 308")
     if "\r" in location or "\n" in location:
         raise ValueError(f"the redirect to {location!r} holds a line break")
     if _SCRIPT_SCHEME.match(_IGNORED_IN_URLS.sub("", location)):
         raise ValueError(f"the redirect to {location!r} would run as a script")
     if Response is None:
-        from flask_embed import wrappers
+        from flask_embed import responses
 
-        Response = wrappers.Response
+        Response = responses.Response
     shown = escape(location)
     response = Response(
         f'<!doctype html>\n<title>Elsewhere</title>\n<p>Go on to <a href="{shown}">{shown}</a>.\n',
@@ -107,9 +107,9 @@ def redirect(  # the name of the parameter is the documented one
 
 
 def make_response(*args: Any) -> Response:
-    """The response for what a view may return, to change it before it is sent.
+    """The response for a value that a view may return, to be changed before it is sent.
 
-    Takes what a view may return, or the parts of such a tuple::
+    Takes that value, or the items of such a tuple::
 
         response = make_response(render_template("index.html"), 200)
         response.headers["X-Frame-Options"] = "DENY"
@@ -128,20 +128,20 @@ def after_this_request(function: Callable[[Response], Response]) -> Callable[[Re
 
 
 def stream_with_context(body: T) -> T:
-    """*body* itself: a streamed body always has its request. Here so that code written for others runs."""
+    """*body* itself: a streamed body always has its request. It is here for code that was written for Flask."""
     current_context()
     return body
 
 
 def flash(message: str, category: str = "message") -> None:
-    """Keep *message* for the next page that asks for it with :func:`get_flashed_messages`."""
+    """Keep *message* in the session until a page reads it with :func:`get_flashed_messages`."""
     session["_flashes"] = [*session.get("_flashes", ()), (category, message)]
 
 
 def get_flashed_messages(with_categories: bool = False) -> list[str] | list[tuple[str, str]]:
-    """Take the flashed messages out of the session; the same ones again for the rest of this request.
+    """The flashed messages, which are removed from the session; later calls in this request return them again.
 
-    With *with_categories* a list of ``(category, message)``.
+    With *with_categories* it is a list of ``(category, message)``.
     """
     context = current_context()
     if context.flashes is None:
@@ -152,28 +152,28 @@ def get_flashed_messages(with_categories: bool = False) -> list[str] | list[tupl
 
 
 def refuse_cross_origin() -> None:
-    """Answer 403 to a form or script of another site; register it to be asked before each request.
+    """Answer 403 to a form or script of another site; register it as a before_request function.
 
-    Without it a page elsewhere can post in the name of whoever is logged in here (CSRF)::
+    Without it a page of another site can send forms in the name of a user who is logged in here (CSRF)::
 
         app.before_request(refuse_cross_origin)
 
-    GET, HEAD and OPTIONS pass: links from elsewhere are welcome, so let nothing change by a GET. For the other methods
-    the browser's own word counts, which no page can forge: ``Sec-Fetch-Site`` (Fetch Metadata), or, where the browser
-    is old or the connection neither encrypted nor local, ``Origin`` (RFC 6454), which has to name the host that the
-    request was sent to; so a web server in front has to pass the Host on. What sends neither is no browser. An app
-    that is mounted beside ours has our origin, and is trusted with it.
+    GET, HEAD and OPTIONS pass, because links from other sites are allowed; so a GET must not change anything. For the
+    other methods a header of the browser decides, which no page can forge: ``Sec-Fetch-Site`` (Fetch Metadata), or, if
+    the browser is old or the connection neither encrypted nor local, ``Origin`` (RFC 6454), which has to name the host
+    that the request was sent to; so a front has to pass the Host on. A client that sends neither is not a browser. An
+    app that is mounted beside this one has the same origin, and is trusted.
     """
     environ = current_context().environ
     if environ["REQUEST_METHOD"] in ("GET", "HEAD", "OPTIONS"):
         return
     site = environ.get("HTTP_SEC_FETCH_SITE")
     if site is not None:
-        ours = site in ("same-origin", "none")
+        is_ours = site in ("same-origin", "none")
     else:
         origin = environ.get("HTTP_ORIGIN")
-        ours = origin is None or origin.partition("://")[2].lower() == request_host(environ)
-    if not ours:
+        is_ours = origin is None or origin.partition("://")[2].lower() == request_host(environ)
+    if not is_ours:
         abort(403, "This request was sent from a page of another site.")
 
 
@@ -188,7 +188,7 @@ def jsonify(*args: Any, **kwargs: Any) -> Response:
 def json_dumps(content: Any, **options: Any) -> str:
     """JSON text, with dates as HTTP dates, Decimal and UUID as strings, and dataclasses as objects.
 
-    *options* as those of :func:`json.dumps`.
+    *options* are those of :func:`json.dumps`.
     """
     return json.dumps(content, **{"default": _json_default, "separators": (",", ":"), **options})
 
@@ -203,4 +203,4 @@ def _json_default(value: Any) -> Any:
     as_html = getattr(value, "__html__", None)
     if as_html is not None:
         return str(as_html())
-    raise TypeError(f"{value!r} of type {type(value).__name__} has no form in JSON")
+    raise TypeError(f"{value!r} of type {type(value).__name__} cannot be written as JSON")

@@ -1,4 +1,4 @@
-"""What to write here in place of names of today's Flask: the texts of errors and warnings, no behaviour."""
+"""The texts of errors and warnings for names that Flask has and this framework has not."""
 
 from __future__ import annotations
 
@@ -132,9 +132,9 @@ MODULE = {
 
 
 def setting_hint(name: str, known: Iterable[str], *, guess: bool = True) -> str | None:
-    """What to write in place of a setting *name* that an app does not have; None if nothing is like it.
+    """The hint for an unknown setting *name*; None if no setting is similar.
 
-    *known* are the settings there are. With *guess* a name that is spelled much like one of them has a hint, too.
+    *known* are the settings of the app. With *guess* a name that is spelled much like one of them has a hint, too.
 
     >>> setting_hint("SECRET_KEY", ["debug", "secret_key"])
     "write 'secret_key'"
@@ -145,4 +145,4 @@ def setting_hint(name: str, known: Iterable[str], *, guess: bool = True) -> str 
     if name in APP or name.lower() in APP:
         return APP[name if name in APP else name.lower()]
     near = get_close_matches(name.lower(), known, 1, 0.8) if guess else []
-    return f"is {near[0]!r} meant?" if near else None
+    return f"did you mean {near[0]!r}?" if near else None

@@ -1,7 +1,7 @@
-"""Sessions in a signed cookie: the client can read what is in it and cannot change it.
+"""Sessions in a signed cookie: the client can read its content and cannot change it.
 
-The cookie is ``base64url(JSON).timestamp.signature`` (HMAC with SHA-256), nothing is compressed and nothing is
-pickled. JSON knows fewer types than Python; the rest that a session usefully holds is written with a tag.
+The cookie is ``base64url(JSON).timestamp.signature`` (HMAC with SHA-256); nothing is compressed or pickled. Types that
+JSON does not have are written with a tag.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from markupsafe import Markup
 from werkzeug.datastructures import CallbackDict
 
 from flask_embed.environ import text, url_quote
-from flask_embed.wrappers import vary_on_cookie
+from flask_embed.responses import vary_on_cookie
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,20 +28,21 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
     from flask_embed.app import Flask
-    from flask_embed.wrappers import Request, Response
+    from flask_embed.requests import Request
+    from flask_embed.responses import Response
 
 __all__ = ["NullSession", "Session", "Signer", "dumps", "loads", "read", "write"]
 
 
 class Session(CallbackDict[str, Any]):
-    """A dict that knows whether it is new and whether it was changed.
+    """A dict with the flags ``new`` and ``modified``.
 
-    A change inside of a value is not seen; say so yourself::
+    A change inside of a value is not noticed; set the flag then::
 
         session["basket"].append(42)
         session.modified = True
 
-    After a log-in call ``session.clear()`` first: whatever an attacker planted in it is gone then.
+    At a log-in call ``session.clear()`` first: it removes values that an attacker has planted.
     """
 
     #: True if the request came without a valid session
@@ -58,7 +59,7 @@ class Session(CallbackDict[str, Any]):
 
     @property
     def permanent(self) -> bool:
-        """Whether the cookie outlives the browser, for ``app.permanent_session_lifetime``."""
+        """True if the cookie outlives the browser, for ``app.permanent_session_lifetime``."""
         return bool(self.get("_permanent", False))
 
     @permanent.setter
@@ -70,11 +71,11 @@ def _mark_modified(session: CallbackDict[str, Any]) -> None:
     session.modified = True  # type: ignore[attr-defined]
 
 
-#: so many cookies with the session's name are verified: a browser sends one for each path that it has been set for
+#: the most cookies with the session's name that are verified: a browser sends one for each path that has one
 _MOST_TRIED = 8
 #: seconds after which the cookie of a permanent session is set anew at the latest
 _LONGEST_UNCHANGED = 24 * 60 * 60
-#: RFC 6265 section 6.1: browsers keep cookies of 4096 bytes with name and options, which have the rest
+#: RFC 6265 section 6.1: browsers keep cookies of 4096 bytes; name and attributes take the rest
 _LONGEST = 3900
 
 
@@ -82,7 +83,7 @@ _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 class NullSession(Session):
-    """What an app without a secret key has: always empty, and a RuntimeError for who writes."""
+    """The session of an app without a secret key: always empty; a write raises RuntimeError."""
 
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("the session cannot be written: set app.secret_key to a long random value first")
@@ -92,7 +93,7 @@ class NullSession(Session):
 
 
 def read(app: Flask, request: Request) -> Session:
-    """The session that the request brings. A browser may send a cookie per path: the first that verifies counts."""
+    """The session of the request's cookie. A browser may send one for each path: the first with a valid signature."""
     signer = _signer(app, request.environ)
     if signer is None:
         return NullSession(new=True)
@@ -108,9 +109,9 @@ def read(app: Flask, request: Request) -> Session:
 
 
 def write(app: Flask, session: Session, environ: WSGIEnvironment, response: Response) -> None:
-    """Put the session into a cookie of *response* if it was changed, or is permanent and due for refresh.
+    """Store the session in a cookie of *response* if it was changed, or is permanent and due for refresh.
 
-    It is not refreshed with each answer: one that comes late, from before a log-out, would bring the session back.
+    It is not refreshed with each answer: a late answer, from before a log-out, would restore the session.
     """
     signer = _signer(app, environ)
     if signer is None or not (session.modified or (session.is_due and session.permanent and app.session_refresh)):
@@ -130,8 +131,8 @@ def write(app: Flask, session: Session, environ: WSGIEnvironment, response: Resp
         value = dumps(session, signer)
         if len(value) > _LONGEST:
             app.logger.warning(
-                "The session takes %d bytes; browsers drop a cookie above 4096 without a word, and keep the old one: "
-                "store what is large elsewhere, and its key in the session",
+                "The session takes %d bytes; browsers ignore a cookie above 4096 and keep the old one: "
+                "store large values elsewhere, and their keys in the session",
                 len(value),
             )
         response.set_cookie(app.session_cookie_name, value, max_age=max_age, **options)
@@ -140,18 +141,18 @@ def write(app: Flask, session: Session, environ: WSGIEnvironment, response: Resp
 
 
 def dumps(session: Session, signer: Signer) -> str:
-    """The value of the cookie; TypeError for a value that no cookie can hold, naming its type."""
+    """The value of the cookie; TypeError, which names the type, for a value that a session cannot hold."""
     return signer.sign(base64_encode(_to_json(_tagged(dict(session))))).decode("ascii")
 
 
 def loads(value: str, signer: Signer, max_age: int) -> dict[str, Any] | None:
-    """What a cookie holds; None if it was not signed by us, is older than *max_age* seconds, or is broken."""
+    """The content of a cookie; None if its signature is invalid, it is older than *max_age* seconds, or malformed."""
     found = _verified(value, signer, max_age)
     return None if found is None else found[0]
 
 
 def _verified(value: str, signer: Signer, max_age: int) -> tuple[dict[str, Any], float] | None:
-    """What a cookie holds, and how many seconds ago it was signed; None as for :func:`loads`."""
+    """The content of a cookie and its age in seconds; None as for :func:`loads`."""
     try:
         payload, signed_at = signer.unsign(value, max_age=max_age, return_timestamp=True)
         content = _untagged(json.loads(base64_decode(payload).decode()))
@@ -161,7 +162,7 @@ def _verified(value: str, signer: Signer, max_age: int) -> tuple[dict[str, Any],
 
 
 def _signer(app: Flask, environ: WSGIEnvironment) -> Signer | None:
-    """What signs the sessions of *app* where this request has reached it. None without a key.
+    """The signer of the sessions of *app*, for the mount that this request came through; None without a key.
 
     The first of its secret keys signs; all are accepted.
     """
@@ -172,14 +173,14 @@ def _signer(app: Flask, environ: WSGIEnvironment) -> Signer | None:
 
 
 def _salt(package_name: str, environ: WSGIEnvironment) -> str:
-    """The name of the package, and a line for each dispatcher on the way: the key that it has mounted the app at.
+    """The name of the package, and a line for each dispatcher that passed the request on: the key of the mount.
 
-    Apps of one factory have one name. A client does not choose the keys, as it does a SCRIPT_NAME or a Host.
+    Apps of one factory have one name. Unlike SCRIPT_NAME and Host, the keys cannot be chosen by a client.
     """
     keys: list[str] = []
     while "flask_embed.mounts" in environ:
         _, environ, key = environ["flask_embed.mounts"]
-        if key not in ("", "/"):  # an app for the rest keeps the place of its dispatcher
+        if key not in ("", "/"):  # an app for all other paths has the place of its dispatcher
             keys.append(key)
     return "\n".join([package_name, *reversed(keys)]) if keys else package_name
 
@@ -196,10 +197,10 @@ def _make_signer(key: str | bytes | tuple[str | bytes, ...], salt: str) -> Signe
 
 
 class Signer(TimestampSigner):
-    """A signer with HMAC and SHA-256 that prepares each of its keys once, and knows one spelling of a signature."""
+    """A signer with HMAC and SHA-256 that prepares each key once and accepts one spelling of a signature."""
 
     def __init__(self, keys: list[bytes], salt: str) -> None:
-        # itsdangerous signs with the last of a list (CVE-2025-47278 is what comes of the other reading).
+        # itsdangerous signs with the last key of a list (Flask took the first: CVE-2025-47278).
         super().__init__(keys[::-1], salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)
         self._keyed = [hmac.new(self.derive_key(key), digestmod=hashlib.sha256) for key in keys]
 
@@ -218,17 +219,17 @@ def _signature(keyed: hmac.HMAC, value: bytes) -> bytes:
 
 
 def _lifetime(app: Flask) -> int:
-    """Seconds that a session of *app* is valid, whole ones (RFC 6265 section 4.1.1, Max-Age)."""
+    """The lifetime of a session of *app* in whole seconds (RFC 6265 section 4.1.1, Max-Age)."""
     lifetime = app.permanent_session_lifetime
     return int(lifetime.total_seconds() if isinstance(lifetime, timedelta) else lifetime)
 
 
-#: what JSON has itself
+#: the types that JSON has itself
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _TEXT = frozenset({str})
-#: what may hold what JSON has not
+#: the types that may hold values of others
 _CONTAINERS = frozenset({dict, list})
-#: type → (tag, to JSON, from JSON); a tag begins with a space, as no key of yours is likely to
+#: type → (tag, to JSON, from JSON); a tag begins with a space, which the keys of apps rarely do
 _TAGS: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
     tuple: (" t", lambda value: [_tagged(item) for item in value], lambda value: tuple(map(_untagged, value))),
     bytes: (" b", lambda value: base64_encode(value).decode("ascii"), base64_decode),
@@ -241,7 +242,7 @@ _BY_TAG[" i"] = lambda items: {_untagged(key): _untagged(value) for key, value i
 
 
 def _tagged(value: Any) -> Any:
-    """*value* in JSON's types; a dict whose keys JSON would change, or that looks like a tag, as a list of pairs."""
+    """*value* in JSON's types; a dict whose keys JSON would change, or that looks like a tag, is a list of pairs."""
     if type(value) in _PLAIN:
         return value
     if isinstance(value, dict):
@@ -263,13 +264,14 @@ def _tagged(value: Any) -> Any:
 
 
 def _untagged(value: Any) -> Any:
+    """The value of which :func:`_tagged` made this one; KeyError for an unknown tag."""
     if type(value) is list:
         return [_untagged(item) for item in value]
     if type(value) is dict:
         if len(value) == 1:
             ((key, content),) = value.items()
             if key.startswith(" "):
-                return _BY_TAG[key](content)  # an unknown tag is a KeyError: no session of ours
+                return _BY_TAG[key](content)
         if _CONTAINERS.isdisjoint(map(type, value.values())):
             return value
         return {key: _untagged(item) for key, item in value.items()}

@@ -1,4 +1,4 @@
-"""The test client: werkzeug's, with the session in reach and the last request readable."""
+"""The test client: werkzeug's, which can also change the session and keep the last request bound."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.test import Client as WerkzeugClient
 from werkzeug.test import EnvironBuilder as WerkzeugEnvironBuilder
 
+from flask_embed._werkzeug import add_cookies, update_cookies
 from flask_embed.ctx import leave_kept_contexts
 from flask_embed.environ import DEVELOPMENT
 from flask_embed.helpers import json_dumps
@@ -23,20 +24,20 @@ if TYPE_CHECKING:
 
     from flask_embed.app import Flask
     from flask_embed.ctx import RequestContext
+    from flask_embed.responses import Response
     from flask_embed.sessions import Session
-    from flask_embed.wrappers import Response
 
 __all__ = ["Client", "EnvironBuilder", "create_environ"]
 
 
 class EnvironBuilder(WerkzeugEnvironBuilder):
-    """werkzeug's; its ``json=`` takes what jsonify takes."""
+    """werkzeug's builder, with the types that jsonify accepts in ``json=``."""
 
     json_dumps: Any = staticmethod(json_dumps)
 
 
 def create_environ(*args: Any, **kwargs: Any) -> WSGIEnvironment:
-    """The environ of a request that is made up; arguments as those of :class:`werkzeug.test.EnvironBuilder`."""
+    """The environ of a request that no client sent; arguments as those of :class:`werkzeug.test.EnvironBuilder`."""
     builder = EnvironBuilder(*args, **kwargs)
     try:
         environ = builder.get_environ()
@@ -47,10 +48,10 @@ def create_environ(*args: Any, **kwargs: Any) -> WSGIEnvironment:
 
 
 class Client(WerkzeugClient):
-    """Calls an app without a server; cookies are kept. Made by :meth:`Flask.test_client`.
+    """A client that calls an app without a server and keeps cookies; :meth:`Flask.test_client` makes it.
 
-    In a ``with`` block the context of the last request stays bound, though it was torn down, until the next request of
-    any client or the end of the block::
+    In a ``with`` block the context of the last request, though torn down, stays bound until the next request of any
+    client or the end of the block::
 
         with app.test_client() as client:
             client.get("/?name=ada")
@@ -61,6 +62,8 @@ class Client(WerkzeugClient):
 
     def __init__(self, app: Flask, response_class: type[Response], use_cookies: bool = True) -> None:
         super().__init__(app, response_class, use_cookies)
+        #: True if cookies are kept
+        self.use_cookies = use_cookies
         self._keeps_context = False
         #: the context of the last request, if it was kept
         self._kept: RequestContext | None = None
@@ -78,7 +81,7 @@ class Client(WerkzeugClient):
             builder.close()
 
     def run_wsgi_app(self, environ: WSGIEnvironment, buffered: bool = False) -> tuple[Iterable[bytes], str, Headers]:
-        """Call the app; every request of the client, redirects included, comes by here."""
+        """Call the app; all requests of the client, redirects included, go through this method."""
         leave_kept_contexts()
         environ[DEVELOPMENT] = True
         kept: list[RequestContext] = []
@@ -92,19 +95,19 @@ class Client(WerkzeugClient):
 
     @contextmanager
     def session_transaction(self, *args: Any, **kwargs: Any) -> Iterator[Session]:
-        """Read and change the session between requests; saved at the end of the block.
+        """The session between two requests; it is saved at the end of the block.
 
         Arguments as in :meth:`Flask.test_request_context`, for an app that is mounted or a cookie with a path. The
-        request that the session is opened with is not the current one within the block::
+        request that opens the session is not the current one within the block::
 
             with client.session_transaction() as session:
                 session["user_id"] = 1
         """
-        if self._cookies is None:
+        if not self.use_cookies:
             raise TypeError("a client with use_cookies=False has no session to change")
         app = self.application
         context = app.test_request_context(*args, **kwargs)
-        self._add_cookies_to_wsgi(context.environ)
+        add_cookies(self, context.environ)
         try:
             with context.lent():
                 session = app.open_session(context.request)
@@ -115,9 +118,8 @@ class Client(WerkzeugClient):
         response = app.response_class()
         with context:
             app.save_session(session, response)
-        self._update_cookies_from_response(
-            context.request.host.partition(":")[0], context.request.path, response.headers.getlist("Set-Cookie")
-        )
+        host, path = context.request.host.partition(":")[0], context.request.path
+        update_cookies(self, host, path, response.headers.getlist("Set-Cookie"))
 
     def __enter__(self) -> Self:
         self._keeps_context = True

@@ -10,6 +10,7 @@ from threading import Lock, get_ident
 from typing import TYPE_CHECKING
 
 from flask_embed.answers import not_found, unavailable
+from flask_embed.bodies import is_whole
 from flask_embed.composition import Part, Passage
 from flask_embed.environ import escape_controls, request_host, split_port, text, url_root_fault
 from flask_embed.errors import PrefixError
@@ -116,9 +117,7 @@ class _OnDemand(AppContainer, ABC):
         except BaseException:
             self._leave(tenant)
             raise
-        file_wrapper = environ.get("wsgi.file_wrapper")
-        # A complete body does not need its app, and servers send it better as it is (Content-Length, sendfile).
-        if type(body) in (list, tuple) or (isinstance(file_wrapper, type) and isinstance(body, file_wrapper)):
+        if is_whole(body, environ):  # it does not need its app
             self._leave(tenant)
             return body
         return TenantBody(body, tenant, self._leave, self._lost)

@@ -9,13 +9,14 @@ import logging
 from threading import Event, get_ident
 from typing import TYPE_CHECKING
 
+from flask_embed.bodies import ClosingBody
 from flask_embed.composition import is_flask_embed
 from flask_embed.environ import escape_controls
 from flask_embed.lifespan import Lifespan
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from _typeshed.wsgi import WSGIApplication
 
@@ -64,44 +65,24 @@ class Making:
         self.instead: WSGIApplication | None = None
 
 
-class TenantBody:
+class TenantBody(ClosingBody):
     """The body of a running request, which ends when the body is closed."""
 
-    __slots__ = ("_body", "_iterator", "_leave", "_lost", "_tenant")
+    __slots__ = ("_leave", "_lost", "_tenant")
 
     def __init__(
         self, body: Iterable[bytes], tenant: Tenant, leave: Callable[[Tenant], None], lost: deque[Tenant]
     ) -> None:
-        self._body = body
-        self._iterator: Iterator[bytes] | None = None
-        #: None once the request has ended
-        self._tenant: Tenant | None = tenant
+        super().__init__(body)
+        self._tenant = tenant
         #: ends a request of the tenant
         self._leave = leave
         #: tenants of bodies that are collected without a close()
         self._lost = lost
 
-    def __iter__(self) -> Iterator[bytes]:
-        return self
+    def ended(self, error: BaseException | None) -> None:
+        self._leave(self._tenant)
 
-    def __next__(self) -> bytes:
-        if self._iterator is None:
-            self._iterator = iter(self._body)
-        return next(self._iterator)
-
-    def close(self) -> None:
-        """Close the app's body and end the request; a second call does nothing."""
-        tenant, self._tenant = self._tenant, None
-        if tenant is None:
-            return
-        try:
-            close = getattr(self._body, "close", None)
-            if close is not None:
-                close()
-        finally:
-            self._leave(tenant)
-
-    def __del__(self) -> None:
+    def abandoned(self) -> None:
         # The collector runs anywhere, also while the lock is held or in gevent's hub: the request is ended later.
-        if self._tenant is not None:
-            self._lost.append(self._tenant)
+        self._lost.append(self._tenant)

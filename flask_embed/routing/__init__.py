@@ -1,13 +1,13 @@
 """The rules of an app: werkzeug's :class:`~werkzeug.routing.Map`, matched by a matcher of our own.
 
-The Map keeps the rules and their converters and builds URLs; a request is answered by what they are compiled to
+The Map keeps the rules and their converters and builds URLs; requests are matched by the compiled rules
 (:mod:`flask_embed.routing.matcher`).
 """
 
 from __future__ import annotations
 
 import re
-from threading import Lock, RLock
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -17,27 +17,25 @@ from werkzeug.routing import Map as WerkzeugMap
 
 from flask_embed.environ import path_only, request_host, text, url_quote
 from flask_embed.routing.converters import CONVERTERS
-from flask_embed.routing.matcher import Matcher, SlashRequired, parse
+from flask_embed.routing.matcher import Matcher, SlashRequired
+from flask_embed.routing.rules import Supported, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from _typeshed.wsgi import WSGIEnvironment
     from werkzeug.routing import MapAdapter
 
-__all__ = ["LazyRule", "Map", "subdomain_of"]
+__all__ = ["Map", "subdomain_of"]
 
 _VARIABLE = "<([^>]+)>"
-#: Held by whoever compiles what builds the URLs of a rule: werkzeug makes it of an AST, and CPython 3.11.7 loses count
-#: of its depth (a SystemError) when several threads do so. A finalizer may build a URL at any time, so it is reentrant.
-_building = RLock()
 
 
 class Map(WerkzeugMap):
     """The rules of an app; adding one takes effect with the next request, also while the app serves.
 
-    Slashes are never merged. Rules for WebSockets, rules that merge slashes and rules by host (mount the app
-    under a host instead) are refused when they are added.
+    Slashes are never merged. Rules for WebSockets, rules that merge slashes and rules with a host (mount the app under
+    a host instead) are a ValueError when they are added.
     """
 
     default_converters = CONVERTERS
@@ -50,15 +48,15 @@ class Map(WerkzeugMap):
         super().__init__(rules, **options)
 
     def add(self, rulefactory: RuleFactory) -> None:
-        """Add a rule, or the rules that a factory gives; raises :exc:`ValueError` for what cannot be matched."""
-        rules = _Supported(rulefactory)
+        """Add a rule, or the rules of a factory; raises :exc:`ValueError` for one that cannot be matched."""
+        rules = Supported(rulefactory)
         with self._compile_lock:
             super().add(rules)
             self._in_order += rules.given  # of two rules that match, the one that was added first answers
             self._compiled = None
 
     def rules_for(self, endpoint: str) -> Iterator[Rule]:
-        """The rules of an endpoint, none for an unknown one; the one that its URLs are rather built of comes first."""
+        """The rules of an endpoint, in the order url_for tries them; empty for an unknown endpoint."""
         try:
             return self.iter_rules(endpoint)
         except KeyError:
@@ -69,8 +67,8 @@ class Map(WerkzeugMap):
     ) -> tuple[str, str]:
         """The subdomain, and the path with its query, percent-encoded, of the URL of *endpoint* with these values.
 
-        A value that is None is left out. Of rules for several methods it is one for *method*; without that one for
-        the *preferred* method, if there is such. Raises :exc:`~werkzeug.routing.BuildError`.
+        A value that is None is left out. With *method* only a rule for that method is used; without it one for the
+        *preferred* method goes first. Raises :exc:`~werkzeug.routing.BuildError`.
         """
         given = {name: value for name, value in values.items() if value is not None}
         for wanted in (preferred, None) if method is None else (method,):
@@ -82,17 +80,16 @@ class Map(WerkzeugMap):
         raise BuildError(endpoint, given, method, self.bind(""))
 
     def match(self, environ: WSGIEnvironment, server_name: str | None = None) -> tuple[Rule, dict[str, Any]]:
-        """The rule that answers the request, and the values of its variables.
+        """The rule that matches the request, and the values of its variables.
 
-        *server_name* is what a host's subdomain is the rest of; a host outside of it has none. Raises what
-        :meth:`Matcher.match` raises, and :exc:`~werkzeug.routing.RequestRedirect` with a path-only URL that
-        keeps prefix and query string.
+        Subdomains are those of *server_name*; another host has none. Raises the errors of :meth:`Matcher.match`, and
+        :exc:`~werkzeug.routing.RequestRedirect` with a path-only URL that keeps prefix and query string.
         """
-        matcher = self._compiled or self._compile()
+        matcher = self._compiled or self._new_matcher()
         path = environ.get("PATH_INFO", "")
         if not path:
             script_name = environ.get("SCRIPT_NAME", "")
-            # The root of a host has no other spelling (RFC 9110, 4.2.3), and "/shop/" is what a redirect would lead to.
+            # An empty path is the root of a host (RFC 9110 section 4.2.3), and a redirect would lead to "/shop/".
             if not script_name or script_name.endswith("/"):
                 path = "/"
         domain = ""
@@ -105,12 +102,12 @@ class Map(WerkzeugMap):
             url = self._redirect_url(environ, url_quote(text(path)) + "/")
             if not _is_asked_for(url, environ):
                 raise (RequestRedirect if path else MountRedirect)(url) from None
-            leaf, values = matcher.match(path + "/", method, domain)  # a front has taken the slash off
+            leaf, values = matcher.match(path + "/", method, domain)  # a front has removed the slash
         if leaf.redirects:
             self._redirect(leaf.rule, values, environ, server_name, domain)
         return leaf.rule, values
 
-    def _compile(self) -> Matcher:
+    def _new_matcher(self) -> Matcher:
         with self._compile_lock:
             matcher = self._compiled
             if matcher is None:
@@ -135,10 +132,10 @@ class Map(WerkzeugMap):
             return
         parts = urlsplit(target)
         if not parts.netloc and parts.path == url_quote(text(environ.get("PATH_INFO", ""))):
-            return  # to itself: no other rule can say it
+            return  # a redirect to itself: no other rule has this URL
         if not parts.netloc and _is_asked_for(self._redirect_url(environ, parts.path), environ):
             if rule.redirect_to is not None:
-                raise NotFound  # it has no page of its own
+                raise NotFound  # a rule that redirects has no page
             return
         if rule.redirect_to is not None and parts.netloc:
             raise RequestRedirect(target)
@@ -148,7 +145,7 @@ class Map(WerkzeugMap):
     def _canonical_url(self, rule: Rule, values: dict[str, Any], adapter: MapAdapter) -> str | None:
         """The URL of the rule that these values belong to, if that is not *rule* itself.
 
-        For an alias it is the first of the endpoint (NotFound if that cannot say them), else the one whose
+        For an alias it is the first rule of the endpoint (NotFound if that cannot hold the values), else the rule whose
         defaults these values are.
         """
         for other in self.iter_rules(rule.endpoint):
@@ -157,7 +154,7 @@ class Map(WerkzeugMap):
             if (rule.alias or other.provides_defaults_for(rule)) and other.suitable_for(values, adapter.default_method):
                 built = other.build({**values, **(other.defaults or {})}, append_unknown=False)
                 if built is None and rule.alias:
-                    raise NotFound  # an alias is another name for a URL, and these values have none
+                    raise NotFound  # an alias is another name for a URL, and there is none for these values
                 if built is None:
                     return None
                 domain, path = built
@@ -168,7 +165,7 @@ class Map(WerkzeugMap):
     def _redirect_url(environ: WSGIEnvironment, path: str, query: str = "", fragment: str = "") -> str:
         """*path* (percent-encoded) behind the prefix, with the query string, without scheme and host.
 
-        A client chooses its Host header; a path-only Location (RFC 9110, 10.2.2) leaves it out of the game.
+        A client can send any Host header; a path-only Location (RFC 9110 section 10.2.2) does not use it.
         """
         prefix = url_quote(text(environ.get("SCRIPT_NAME", "").rstrip("/")))
         asked = quote(environ.get("QUERY_STRING", "").encode("latin-1", "replace"), safe="!$&'()*+,/:;=?@%")
@@ -179,43 +176,20 @@ class Map(WerkzeugMap):
 class MountRedirect(RequestRedirect):
     """The redirect from ``/shop`` to ``/shop/``, where an app is mounted.
 
-    Browsers keep a 308 for good, and where a mount is may change tomorrow.
+    It is a 307: browsers keep a 308 for good, and a mount may move.
     """
 
     code = 307
 
 
 def _is_asked_for(url: str, environ: WSGIEnvironment) -> bool:
-    """Whether *url*, path-only, is the one that the client has asked for: a redirect to it would never end."""
+    """True if *url*, path-only, is the URL of the request: a redirect to it would never end."""
     target: str = environ.get("REQUEST_URI", "")
     return bool(target) and unquote(target.partition("?")[0]) == unquote(url.partition("?")[0])
 
 
-class LazyRule(Rule):
-    """A rule whose URLs are built by code that is compiled when the first one is asked for.
-
-    That is most of the work of adding a rule, and of most rules no URL is built.
-    """
-
-    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-        compiled = super()._compile_builder
-        if self.defaults:
-            return compiled(append_unknown)  # a default that the converter refuses is told by whoever adds the rule
-        build: Callable[..., tuple[str, str]] | None = None
-
-        def build_first(rule: Rule, /, **values: Any) -> tuple[str, str]:
-            nonlocal build
-            if build is None:
-                with _building:
-                    if build is None:
-                        build = compiled(append_unknown)
-            return build(rule, **values)
-
-        return build_first
-
-
 def _written_target(rule: Rule, values: dict[str, Any], adapter: MapAdapter) -> str:
-    """What the rule's redirect_to says for these values: another host only if its author wrote one, not a value."""
+    """The target of redirect_to for these values: on another host only if the author of the rule wrote that host."""
     written = rule.redirect_to
     if callable(written):
         target = author = written(adapter, **values)
@@ -229,32 +203,8 @@ def _written_target(rule: Rule, values: dict[str, Any], adapter: MapAdapter) -> 
     return path_only(target if target.startswith("/") else f"/{target}")
 
 
-class _Supported(RuleFactory):
-    """A rule factory that lets through what the matcher can match, and remembers it."""
-
-    def __init__(self, factory: RuleFactory) -> None:
-        self.factory = factory
-        self.given: list[Rule] = []
-
-    def get_rules(self, map: WerkzeugMap) -> Iterator[Rule]:
-        for rule in self.factory.get_rules(map):
-            reason = None
-            if rule.websocket:
-                reason = "a WebSocket cannot be served by a WSGI app"
-            elif rule.merge_slashes:
-                reason = "slashes are never merged"
-            elif rule.rule.startswith("//"):
-                reason = "a browser would read the beginning of its URL as a host"
-            elif rule.host is not None:
-                reason = "mount an app under a host with DispatcherMiddleware"
-            if reason:
-                raise ValueError(f"the rule {rule.rule!r} cannot be added: {reason}")
-            self.given.append(rule)
-            yield rule
-
-
 def subdomain_of(host: str, server_name: str) -> str:
-    """What stands in front of *server_name* in *host*; empty if *host* is another's, as an address is."""
+    """The labels in front of *server_name* in *host*; empty if *host* is not below it."""
     name = host.partition(":")[0].removesuffix(".")
     base = "." + server_name.lower().partition(":")[0]
     return name.removesuffix(base) if name.endswith(base) else ""

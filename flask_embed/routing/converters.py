@@ -1,4 +1,4 @@
-"""The converters of rules: werkzeug's, building only URLs that lead back to the value they were built from."""
+"""The converters of rules: werkzeug's, which build only URLs that they would convert back to the same value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["CONVERTERS", "StringConverter"]
 
 
 class LeadsBack(converters.BaseConverter):
-    """Mixed into a converter: what it builds is what it would match, or it is not built (ValidationError)."""
+    """A mixin for converters: a URL that would not match again is not built (ValidationError)."""
 
     def to_url(self, value: Any) -> str:
         try:
@@ -22,9 +22,9 @@ class LeadsBack(converters.BaseConverter):
         except ValueError as error:
             raise ValidationError(str(error)) from None
         matched = unquote(url)
-        # A browser resolves segments of dots: the URL would be another page's.
+        # A browser resolves dot segments (RFC 3986 section 5.2.4): the URL would lead to another page.
         if re.fullmatch(self.regex, matched, re.DOTALL) is None or {".", ".."}.intersection(matched.split("/")):
-            raise ValidationError(f"{value!r} would not come back from {url!r}")
+            raise ValidationError(f"the URL {url!r} would not match the value {value!r} again")
         self.to_python(matched)
         return url
 
@@ -34,7 +34,7 @@ class StringConverter(LeadsBack, converters.UnicodeConverter):
 
 
 class PathConverter(LeadsBack, converters.PathConverter):
-    """All that is left of a path, slashes included."""
+    """The rest of a path, slashes included."""
 
 
 class AnyConverter(LeadsBack, converters.AnyConverter):
@@ -42,13 +42,13 @@ class AnyConverter(LeadsBack, converters.AnyConverter):
 
 
 class IntegerConverter(LeadsBack, converters.IntegerConverter):
-    """Digits 0 to 9, no other script's, as an int."""
+    """The digits 0 to 9, none of another script, as an int."""
 
     regex = "[0-9]+"
 
 
 class FloatConverter(LeadsBack, converters.FloatConverter):
-    """Digits, a dot and digits, as a float that is finite."""
+    """Digits, a dot and digits, as a finite float."""
 
     regex = r"[0-9]+\.[0-9]+"
 
@@ -63,7 +63,7 @@ class UUIDConverter(LeadsBack, converters.UUIDConverter):
     """A UUID with its dashes."""
 
 
-#: the converters by the name that a rule calls them by
+#: the converters by their names in rules
 CONVERTERS: ImmutableDict[str, type[converters.BaseConverter]] = ImmutableDict(
     {
         **converters.DEFAULT_CONVERTERS,

@@ -1,11 +1,11 @@
-"""From a path and a method to a rule: what a map's rules are compiled to.
+"""The compiled rules of a map: they lead from a path and a method to a rule.
 
     a dict   path → method → rule        rules without a variable: one look-up answers most requests
     a dict   all but the last segment    rules whose only variable is the last segment: most of the others
-    a tree   segment by segment          all rules: answers whatever the dicts have no answer for,
+    a tree   segment by segment          all rules: everything that is in neither dict,
                                          other variables, slash redirects, 404 and 405
 
-All answer alike; the dicts only say it sooner. In the tree a static segment wins over a variable one, and
+All give the same answer; the dicts are only faster. In the tree a static segment wins over a variable one, and
 variables are tried in the order of their converters' weights. An edge takes one segment (a converter that
 accepts slashes takes all that are left), so a node is visited at most once per request, and a path of a
 thousand segments costs no more than its length.
@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import BaseConverter, Map, Rule, ValidationError
 from werkzeug.routing.converters import NumberConverter
-from werkzeug.routing.rules import parse_converter_args
 
 from flask_embed.environ import has_line_break, text
 from flask_embed.routing.converters import IntegerConverter, PathConverter, StringConverter
+from flask_embed.routing.rules import Segment, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -32,7 +32,7 @@ __all__ = ["Leaf", "Matcher", "SlashRequired", "parse"]
 
 
 class Leaf:
-    """A rule at the end of its path, and what turns the matched strings into the view's arguments."""
+    """A rule at the end of its path, and the conversion of the matched strings to the view's arguments."""
 
     __slots__ = ("conversions", "defaults", "methods", "redirects", "rule")
 
@@ -42,7 +42,7 @@ class Leaf:
         self.defaults = dict(rule.defaults or {})
         #: name and ``to_python`` per variable, in the order of the rule; None where the string is the value
         self.conversions = tuple((name, _conversion(converter)) for name, converter in found.items())
-        #: whether the rule may answer with another URL: redirect_to, alias, or defaults that another rule shows
+        #: True if the rule may redirect to another URL: redirect_to, an alias, or defaults of another rule
         self.redirects = (
             rule.redirect_to is not None
             or rule.alias
@@ -50,23 +50,23 @@ class Leaf:
         )
 
     def accepts(self, method: str) -> bool:
-        """Whether the rule answers this method."""
+        """True if the rule answers this method."""
         return self.methods is None or method in self.methods
 
     def enter(self, by_method: dict[str | None, Leaf]) -> None:
-        """Enter the leaf into a dict of those by method, None for one of all methods, that were added before it."""
+        """Add the leaf to a dict of leaves by method (None stands for all methods), behind those added before it."""
         if None not in by_method:  # an earlier rule for all methods wins over every later one
             for method in self.methods or (None,):
                 by_method.setdefault(method, self)
 
     def values(self, strings: tuple[str, ...]) -> dict[str, Any]:
-        """The view's arguments; ValidationError if a converter does not take its string after all."""
+        """The view's arguments; ValidationError if a converter refuses its string after all."""
         values: dict[str, Any] = {}
         for (name, to_python), string in zip(self.conversions, strings):  # noqa: B905 as many as there are variables
             try:
                 values[name] = string if to_python is None else to_python(string)
             except ValueError as error:
-                if to_python is int:  # more digits than Python takes
+                if to_python is int:  # more digits than Python converts
                     raise ValidationError from error
                 raise
         if self.defaults:
@@ -75,7 +75,7 @@ class Leaf:
 
 
 def _conversion(converter: BaseConverter) -> Callable[[str], Any] | None:
-    """What makes the value of a string that was matched; None where the string is the value."""
+    """The function that converts a matched string; None where the string is the value."""
     to_python = type(converter).to_python
     if to_python is BaseConverter.to_python:
         return None
@@ -86,7 +86,7 @@ def _conversion(converter: BaseConverter) -> Callable[[str], Any] | None:
 
 
 class Edge:
-    """A variable part of a path and the node behind it."""
+    """A variable segment of a path and the node behind it."""
 
     __slots__ = (
         "is_whole",
@@ -100,76 +100,59 @@ class Edge:
         "weight",
     )
 
-    def __init__(self, part: Part) -> None:
-        self.source = part.source
-        self.weight = part.weight
-        self.variables = part.variables
-        #: what matches is the value of the one variable; it need not be taken out of a :class:`re.Match`
-        self.is_whole = part.is_whole
-        self.takes_rest = part.takes_rest
-        #: the last group of the pattern is the slash that ends the rule, and may be missing in the path
-        self.optional_slash = part.optional_slash
-        #: false for what is no match; None itself where every segment that is not empty is taken as it is
+    def __init__(self, segment: Segment) -> None:
+        self.source = segment.source
+        self.weight = segment.weight
+        self.variables = segment.variables
+        #: True if the matched text is the value of the only variable, so that no :class:`re.Match` is needed
+        self.is_whole = segment.is_whole
+        self.takes_rest = segment.takes_rest
+        #: True if the last group of the pattern is the slash that ends the rule, which the path may lack
+        self.optional_slash = segment.optional_slash
+        #: returns a false value for text that does not match; None where every segment that is not empty matches
         self.matches: Callable[[str], Any] | None
-        kind = (part.source, part.takes_rest)
-        self.matches = _MATCHES[kind] if part.is_whole and kind in _MATCHES else re.compile(part.source).match
-        #: characters that are looked at; more are no match (:func:`_longest`)
-        self.longest = _longest(part.variables)
+        kind = (segment.source, segment.takes_rest)
+        self.matches = _MATCHES[kind] if segment.is_whole and kind in _MATCHES else re.compile(segment.source).match
+        #: the most characters of a match (:func:`_longest`)
+        self.longest = _longest(segment.variables)
         self.node = Node()
 
 
 class Node:
-    """A border between two segments."""
+    """A position between two segments, with the ways that lead on from it."""
 
     __slots__ = ("edges", "leaves", "only_edge", "static")
 
     def __init__(self) -> None:
         self.static: dict[str, Node] = {}
         self.edges: list[Edge] = []
-        #: the edge, if there is only one, and what it matches is a value
+        #: the edge, if there is only one and its whole segment is a value
         self.only_edge: Edge | None = None
         self.leaves: list[Leaf] = []
 
 
 class ShortWay(NamedTuple):
-    """The way to the rules whose only variable is the segment behind a static head, where no other edge leads on."""
+    """The way to rules whose only variable is the segment behind a static head that has no other edge."""
 
     static: Collection[str]
-    """What the segment may be by itself, for other rules."""
+    """The fixed texts of this segment in other rules."""
     matches: Callable[[str], Any] | None
     by_method: dict[str | None, Leaf]
 
 
-class Part(NamedTuple):
-    """One segment of a rule: a fixed text, or the pattern of an edge."""
-
-    static: str | None
-    source: str = ""
-    variables: int = 0
-    is_whole: bool = False
-    takes_rest: bool = False
-    optional_slash: bool = False
-    weight: tuple[Any, ...] = ()
-
-
-_TOKEN = re.compile(
-    r"(?P<slash>/)|(?P<static>[^</]+)"
-    r"|<(?:(?P<converter>[a-zA-Z_][a-zA-Z0-9_]*)(?:\((?P<arguments>.*?)\))?:)?(?P<variable>[a-zA-Z_][a-zA-Z0-9_]*)>"
-)
-
-
 def _no_slash_first(text: str) -> bool:
-    """Whether a path converter takes *text*: it begins, and not with a slash."""
+    """True if a path converter matches *text*: it is not empty and does not begin with a slash."""
     return text != "" and text[0] != "/"
 
 
 def _digits(text: str) -> bool:
-    """Whether an int converter takes *text*."""
+    """True if an int converter matches *text*."""
     return text.isascii() and text.isdecimal()
 
 
-#: what takes less time than the regular expressions of most variables that have a segment, or the rest, to themselves:
-#: by the expression and whether it takes the rest; the same, but for the empty segment
+#: functions that are faster than the regular expressions of the most frequent variables which have a segment, or the
+#: rest of the path, to themselves: by the expression and True for the rest. They match the same, except for the empty
+#: segment.
 _MATCHES: dict[tuple[str, bool], Callable[[str], bool] | None] = {
     (rf"(?P<_0>{StringConverter(Map()).regex})\Z", False): None,
     (rf"(?P<_0>{PathConverter.regex})\Z", True): _no_slash_first,
@@ -177,63 +160,12 @@ _MATCHES: dict[tuple[str, bool], Callable[[str], bool] | None] = {
 }
 
 
-def parse(rule: Rule, pattern: str) -> tuple[list[Part], dict[str, BaseConverter]]:
-    """The parts of *pattern* (the path of a bound rule, or its subdomain), and its converters by variable."""
-    found: dict[str, BaseConverter] = {}
-    parts: list[Part] = []
-    tokens: list[re.Match[str]] = []
-    takes_rest = False
-    for token in _TOKEN.finditer(pattern):
-        if variable := token["variable"]:
-            args, kwargs = parse_converter_args(token["arguments"] or "")
-            found[variable] = rule.get_converter(variable, token["converter"] or "default", args, kwargs)
-            takes_rest = takes_rest or not found[variable].part_isolating
-        if token["slash"] and not takes_rest:
-            parts.append(_part(tokens, found, takes_rest=False))
-            tokens = []
-        else:
-            tokens.append(token)
-    # A rule that ends in a slash behind a converter which takes slashes: that slash may be missing, as anywhere.
-    optional_slash = takes_rest and bool(tokens[-1]["slash"])
-    if optional_slash:
-        tokens.pop()
-    parts.append(_part(tokens, found, takes_rest, optional_slash))
-    if optional_slash:
-        parts.append(Part(""))
-    return parts, found
-
-
-def _part(
-    tokens: list[re.Match[str]], found: dict[str, BaseConverter], takes_rest: bool, optional_slash: bool = False
-) -> Part:
-    """The part made of *tokens*, the text between two borders of segments."""
-    if not any(token["variable"] for token in tokens):
-        return Part("".join(token[0] for token in tokens))
-    source = ""
-    variables: list[int] = []
-    statics: list[tuple[int, int]] = []
-    for token in tokens:
-        if token["variable"]:
-            converter = found[token["variable"]]
-            source += f"(?P<_{len(variables)}>{converter.regex})"
-            variables.append(converter.weight)
-        else:
-            source += re.escape(token[0])
-            if token["static"]:
-                statics.append((len(statics), -len(token[0])))
-    source += r"(?<!/)(/?)\Z" if optional_slash else r"\Z"
-    # More fixed text goes first, then more variables, then the lighter converters: the order that Map gives.
-    weight = (-len(statics), statics, -len(variables), variables)
-    is_whole = len(tokens) == 1 and not optional_slash
-    return Part(None, source, len(variables), is_whole, takes_rest, optional_slash, weight)
-
-
 class SlashRequired(Exception):
-    """The path is a rule's but for the slash at its end."""
+    """The path matches a rule except for the slash at its end."""
 
 
 class Matcher:
-    """The rules of a map, compiled: from a path and a method to a rule and its values."""
+    """The compiled rules of a map."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.domains = Node()
@@ -250,10 +182,10 @@ class Matcher:
                     leaf.enter(by_method)
                 self.short_ways[head] = ShortWay(node.static, node.only_edge.matches, by_method)
         self.has_subdomains = bool(self.domains.edges or self.domains.static.keys() - {""})
-        # Where a walk begins: at the domain, or behind it if all rules have the same.
+        # A walk begins at the domain, or behind it if all rules have the same.
         self._root, self._root_at = self.domains, 0
         if self.has_subdomains:
-            self.static.clear()  # a path alone no longer says which rule is meant
+            self.static.clear()  # a path alone no longer determines the rule
             self.short_ways.clear()
         elif "" in self.domains.static:
             self._root, self._root_at = self.domains.static[""], 1
@@ -265,23 +197,23 @@ class Matcher:
         leaf = Leaf(rule, found)
         node = self.domains
         before = node
-        for part in domain + path:
-            before, node = node, self._step(node, part)
+        for segment in domain + path:
+            before, node = node, self._step(node, segment)
         node.leaves.append(leaf)
         if len(found) == 1 and path[-1].is_whole:
-            heads["/".join(["", *(part.static or "" for part in path[:-1])])] = before
+            heads["/".join(["", *(segment.static or "" for segment in path[:-1])])] = before
         elif not found:
             leaf.enter(self.static.setdefault(rule.rule.encode().decode("latin-1"), {}))
 
     @staticmethod
-    def _step(node: Node, part: Part) -> Node:
-        """The node behind *part*, made if it is not there yet; edges stay in the order of their weights."""
-        if part.static is not None:
-            return node.static.setdefault(part.static, Node())
+    def _step(node: Node, segment: Segment) -> Node:
+        """The node behind *segment*, made if it is not there yet; edges stay in the order of their weights."""
+        if segment.static is not None:
+            return node.static.setdefault(segment.static, Node())
         for edge in node.edges:
-            if (edge.source, edge.takes_rest, edge.weight) == (part.source, part.takes_rest, part.weight):
+            if (edge.source, edge.takes_rest, edge.weight) == (segment.source, segment.takes_rest, segment.weight):
                 return edge.node
-        edge = Edge(part)
+        edge = Edge(segment)
         node.edges.append(edge)
         node.edges.sort(key=lambda edge: edge.weight)
         node.only_edge = edge if len(node.edges) == 1 and edge.is_whole else None
@@ -310,9 +242,9 @@ class Matcher:
                     try:
                         return leaf, leaf.values((last,))
                     except ValidationError:
-                        pass  # the walk tells whether that is 404 or 405
+                        pass  # the walk decides between 404 and 405
         segments = path.split("/")
-        if segments[0]:  # no slash in front: the front sends something that is no path of ours
+        if segments[0]:  # no slash at the beginning: a front sends another app's path
             raise NotFound
         segments[0] = domain
         allowed: set[str] = set()
@@ -328,9 +260,9 @@ class Matcher:
     def _walk(
         self, node: Node, segments: list[str], at: int, method: str, values: tuple[str, ...], allowed: set[str]
     ) -> tuple[Leaf, tuple[str, ...]] | None:
-        """Follow ``segments[at:]`` from *node*; methods of rules that only the method excludes go to *allowed*."""
+        """Follow ``segments[at:]`` from *node*; the methods of rules that match but for the method go to *allowed*."""
         end = len(segments)
-        while at < end and (segment := segments[at]):  # as long as one way leads on, there is nothing to come back to
+        while at < end and (segment := segments[at]):  # fast loop: no backtracking while a node has one successor
             behind = node.static.get(segment)
             if behind is None:
                 edge = node.only_edge
@@ -388,7 +320,7 @@ class Matcher:
             if found is not None:
                 return found
         if not segment and at == len(segments) - 1:
-            # Only the slash at the end is left over: rules that are not strict about it take the path.
+            # Only the slash at the end is left: rules without strict_slashes match.
             for leaf in node.leaves:
                 if leaf.rule.strict_slashes:
                     continue
@@ -399,7 +331,7 @@ class Matcher:
 
 
 def _longest(variables: int) -> int:
-    """How long a text may be that is split among this many variables.
+    """The most characters of a text that is divided among so many variables.
 
     A regular expression tries the ends of each variable for each end of the one before it: the cost grows with the
     length to the power of their number. These bounds keep it at a few milliseconds; one variable is linear.
@@ -408,12 +340,12 @@ def _longest(variables: int) -> int:
 
 
 def _no_match(allowed: set[str]) -> HTTPException:
-    """What a request is answered with that no rule takes: 405 if one does for other methods."""
+    """The error for a request that no rule matches: 405 if one matches for other methods, else 404."""
     return MethodNotAllowed(sorted(allowed | {"OPTIONS"})) if allowed else NotFound()
 
 
 def _readable(path: str) -> str:
-    """*path* as text, or the error that answers bytes which are no path."""
+    """*path* as text; BadRequest (400) for a NUL or line break, NotFound (404) for bytes that are not UTF-8."""
     if has_line_break(path):
         raise BadRequest
     try:
@@ -423,7 +355,7 @@ def _readable(path: str) -> str:
 
 
 def _strings(edge: Edge, text: str, match: Any) -> tuple[str, ...]:
-    """The values of the edge's variables in the *text* that it has matched."""
+    """The values of the edge's variables in the matched *text*."""
     if edge.is_whole:
         return (text,)
     return tuple(match[f"_{number}"] for number in range(edge.variables))

@@ -1157,11 +1157,11 @@ ASYNC: Any = AsyncSession
     ("make", "fault"),
     [
         pytest.param(lambda engine: Session(engine), "is one session, which all requests would share", id="a session"),
-        pytest.param(sessionmaker, "makes sessions and knows none of a request", id="a sessionmaker"),
-        pytest.param(lambda engine: engine, "is no scoped_session", id="an engine"),
-        pytest.param(lambda engine: Session, "is no scoped_session", id="the class"),
-        pytest.param(lambda engine: None, "is no scoped_session", id="nothing"),
-        pytest.param(lambda engine: Flask("app"), "is no scoped_session", id="something else"),
+        pytest.param(sessionmaker, "makes sessions, and has no scope", id="a sessionmaker"),
+        pytest.param(lambda engine: engine, "is not a scoped_session", id="an engine"),
+        pytest.param(lambda engine: Session, "is not a scoped_session", id="the class"),
+        pytest.param(lambda engine: None, "is not a scoped_session", id="nothing"),
+        pytest.param(lambda engine: Flask("app"), "is not a scoped_session", id="something else"),
         pytest.param(lambda engine: AsyncSession(), "is for asyncio", id="an async session"),
         pytest.param(lambda engine: async_sessionmaker(), "is for asyncio", id="an async sessionmaker"),
         pytest.param(
@@ -1196,9 +1196,9 @@ def test_what_is_no_scoped_session_is_told_in_a_line(
 @pytest.mark.parametrize(
     ("make", "fault"),
     [
-        pytest.param(lambda engine: Session(engine), "makes no sessions", id="a session"),
-        pytest.param(lambda engine: engine, "makes no sessions", id="an engine"),
-        pytest.param(lambda engine: MetaData, "makes no sessions", id="another class"),
+        pytest.param(lambda engine: Session(engine), "does not make sessions", id="a session"),
+        pytest.param(lambda engine: engine, "does not make sessions", id="an engine"),
+        pytest.param(lambda engine: MetaData, "does not make sessions", id="another class"),
         pytest.param(lambda engine: scoped_session(sessionmaker(engine)), "has a scope already", id="a scoped session"),
         pytest.param(lambda engine: async_sessionmaker(), "is for asyncio", id="an async sessionmaker"),
         pytest.param(lambda engine: ASYNC, "is for asyncio", id="the async class"),
@@ -1212,7 +1212,7 @@ def test_what_makes_no_sessions_is_told_in_a_line(engine: Engine, make: Callable
     (line,) = str(error.value).splitlines()
     assert line.startswith("session_factory is ")
     assert line.endswith(f", which {fault}: pass sessionmaker(engine)") or line.endswith(
-        "which a WSGI app does not run in: pass sessionmaker(engine)"
+        "which is for asyncio, not for a WSGI app: pass sessionmaker(engine)"
     )
 
 

@@ -115,7 +115,7 @@ def systemd(text: str) -> Iterator[list[str]]:
 
 
 def _each(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    """The matches that make up *text*; ValueError for what is none."""
+    """The matches that *text* consists of; ValueError for other text."""
     position = 0
     text = text.rstrip(" \t\n")
     while position < len(text):
@@ -127,7 +127,7 @@ def _each(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
 
 
 def shape(statements: list[list[str]]) -> list[tuple[int, list[str]]]:
-    """What is left of statements without what stands in quotes or may be any value: how many words, and the marks."""
+    """The shape of statements without quoted texts and values: their numbers of words, and their marks."""
     return [
         (len(words), [word for word in words if not isinstance(word, Quoted) and re.fullmatch(r"[^\w/]+", word)])
         for words in statements

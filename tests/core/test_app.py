@@ -1,4 +1,4 @@
-"""What an app is made of, and how a request goes through it."""
+"""The registry of an app, and the way of a request through it."""
 
 from __future__ import annotations
 

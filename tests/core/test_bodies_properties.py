@@ -51,7 +51,7 @@ class Pieces(io.RawIOBase):
 
 
 class Read(NamedTuple):
-    """What an app sees of a form, those of one name together."""
+    """The form as an app sees it, values of one name together."""
 
     fields: list[tuple[str, str]]
     #: name, file name, type and content
@@ -112,7 +112,7 @@ BORDER = re.compile(rb"(?:^|[\r\n])--b")
 
 
 def contents(*pieces: bytes) -> st.SearchStrategy[bytes]:
-    """Contents that look almost like the border between two parts."""
+    """Contents that almost are the delimiter between two body parts."""
     return (
         st.lists(st.sampled_from(pieces), max_size=6).map(b"".join).filter(lambda content: not BORDER.search(content))
     )
@@ -240,7 +240,7 @@ def test_the_limit_of_a_field_is_none_of_files(size: int, is_file: bool) -> None
 
 @pytest.fixture(scope="module")
 def spool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where temporary files are made."""
+    """The folder of temporary files."""
     folder = tmp_path_factory.mktemp("spool")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(folder))

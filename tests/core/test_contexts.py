@@ -86,7 +86,7 @@ def test_a_thread_of_ones_own_has_no_request_even_if_it_inherits_the_variables()
         assert request.path == "/"
     assert len(answers) == 2
     for answer in answers:
-        assert "gets the values it needs as arguments" in answer
+        assert "pass the values it needs" in answer
 
 
 def test_nor_has_a_greenlet_that_was_given_a_copy_of_the_variables() -> None:
@@ -104,7 +104,7 @@ def test_nor_has_a_greenlet_that_was_given_a_copy_of_the_variables() -> None:
             arguments = () if function is look else (look,)
             bound, answer = gevent.spawn(function, *arguments).get()
             assert not bound
-            assert "gets the values it needs as arguments" in answer
+            assert "pass the values it needs" in answer
         assert (has_request_context(), request.path) == (True, "/own")
     assert not has_request_context()
 

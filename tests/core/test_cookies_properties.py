@@ -58,7 +58,7 @@ TEXTS = st.text(max_size=8) | st.text('aB1;=, \\"\r\n\t\0/%\x1f\x7fé€.-', max
 
 
 def make_app(*keys: str) -> Flask:
-    """An app that tells its session, and counts in it."""
+    """An app that answers with its session, and counts in it."""
     app = Flask(__name__)
     app.secret_key = list(keys)
     app.logger.disabled = True
@@ -80,7 +80,7 @@ REAL = {
 
 
 def told(cookie: str, path: str = "/") -> tuple[Any, list[str]]:
-    """What an app tells to a request with this Cookie header, and the cookies that it sets."""
+    """The app's answer to a request with this Cookie header, and the cookies that it sets."""
     heads: list[tuple[str, list[tuple[str, str]]]] = []
     environ: dict[str, Any] = {
         "REQUEST_METHOD": "GET",

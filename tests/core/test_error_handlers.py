@@ -1,4 +1,4 @@
-"""Which handler answers an error, what it gets, and what stays an error whatever handlers there are."""
+"""The handler that answers an error, its argument, and the errors that no handler can answer."""
 
 from __future__ import annotations
 

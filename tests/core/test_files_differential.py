@@ -59,7 +59,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
 
 
 def sent(app: Flask, asked: EnvironBuilder, respond: Callable[[dict[str, Any]], WerkzeugResponse]) -> Sent | str:
-    """What is sent, without what tells the time; the error if there is one."""
+    """The answer without its times; the error if there is one."""
     environ = asked.get_environ()
     with app.request_context(environ):
         try:
@@ -92,7 +92,7 @@ OPTIONS = st.fixed_dictionaries(
 
 
 def plain(asked: dict[str, str]) -> bool:
-    """Whether a request is none of those that are answered in another way; see the tests at the end."""
+    """True unless the request is one of those with another answer; see the tests at the end."""
     conditions = {"If-None-Match", "If-Modified-Since", "If-Match"} & set(asked)
     return not ("Range" in asked and conditions) and "," not in asked.get("Range", "")
 

@@ -98,9 +98,9 @@ def test_an_option_of_a_rule_says_it_too(app: Flask) -> None:
         ("SECRET_KEY", "write 'secret_key'"),
         ("MAX_CONTENT_LENGTH", "write 'max_content_length'"),
         ("TESTING", "app.debug"),
-        ("secret_kye", "is 'secret_key' meant"),
-        ("sesion_cookie_name", "is 'session_cookie_name' meant"),
-        ("trusted_host", "is 'trusted_hosts' meant"),
+        ("secret_kye", "did you mean 'secret_key'"),
+        ("sesion_cookie_name", "did you mean 'session_cookie_name'"),
+        ("trusted_host", "did you mean 'trusted_hosts'"),
     ],
 )
 def test_a_setting_that_is_none_is_told_with_the_one_that_may_be_meant(app: Flask, name: str, said: str) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def calls() -> list[str]:
-    """What was called, in order."""
+    """The calls, in order."""
     return []
 
 

@@ -1,4 +1,4 @@
-"""The matcher answers as werkzeug's own Map does, for any rules and any path, but where it is meant not to."""
+"""The matcher answers as werkzeug's Map does, for any rules and any path, except for intended deviations."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ METHODS = ["GET", "POST", "HEAD", "OPTIONS", "DELETE"]
 
 @dataclass(frozen=True)
 class Spec:
-    """How to make a rule, as often as it takes: a rule belongs to one map."""
+    """The arguments of a rule, which is made anew for each map."""
 
     #: texts, and pairs of a variable and its converter; a slash is a text
     pieces: tuple[str | tuple[str, str], ...]
@@ -111,7 +111,7 @@ class Spec:
 
 @dataclass(frozen=True)
 class Request:
-    """What is looked for in a map."""
+    """A request to match."""
 
     path: str
     method: str = "GET"
@@ -280,7 +280,7 @@ def answer_of(rules: list[Rule], match: Callable[[], tuple[Rule, Any]]) -> tuple
 
 
 class Theirs:
-    """What werkzeug says, in our words.
+    """Werkzeug's answer, written like ours.
 
     Its Map strips slashes from the beginning of a path, ours does not: behind a fence it sees them too. Our
     redirects keep the prefix and the query string as it came, and name no host but another one; the one to the root
@@ -313,7 +313,7 @@ class Theirs:
 
 
 class Ours:
-    """What the Map of flask_embed says."""
+    """The answer of flask_embed's Map."""
 
     def __init__(self, specs: list[Spec], options: dict[str, Any]) -> None:
         self.rules = [spec.rule() for spec in specs]
@@ -339,7 +339,7 @@ def same(specs: list[Spec], options: dict[str, Any], requests: list[Request]) ->
 
 
 def leads_to_itself(answer: tuple[Any, ...], request: Request) -> bool:
-    """Whether a client that follows *answer* comes back with the same request."""
+    """True if a client that follows *answer* sends the same request again."""
     if answer[0] != "redirect":
         return False
     parts = urlsplit(answer[2])
@@ -451,7 +451,7 @@ def test_another_request_uri_than_that_of_the_redirect_changes_nothing(
 
 
 def answer(rule: str, path: str, **options: Any) -> tuple[Any, ...]:
-    """What one rule makes of a PATH_INFO, a WSGI string."""
+    """The answer of one rule for a PATH_INFO, a WSGI string."""
     environ = {**Request("").environ(), "PATH_INFO": path, **options.pop("environ", {})}
     rules = [Rule(rule, endpoint="one", **options)]
     map_ = Map(rules)
@@ -589,7 +589,7 @@ def test_an_alias_whose_url_cannot_be_built_is_not_found(path: str) -> None:
 
 
 def answer_among(path: str, *rules: Rule, method: str = "GET") -> tuple[Any, ...]:
-    """What some rules make of a path."""
+    """The answer of several rules for a path."""
     fresh = [rule.empty() for rule in rules]  # a rule belongs to one map
     map_ = Map(fresh)
     return answer_of(fresh, lambda: map_.match(Request(path, method).environ()))

@@ -1,4 +1,4 @@
-"""What a request says of itself, beside werkzeug's: the same, though it is read only when it is asked for."""
+"""The attributes of a request beside werkzeug's: the same values, though they are made on first access."""
 
 from __future__ import annotations
 

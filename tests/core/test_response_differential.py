@@ -396,7 +396,7 @@ class Trial:
 
 
 def outcome(response_class: Callable[..., WerkzeugResponse], plan: Plan, method: str) -> Any:
-    """What is sent, or the type of the exception that was raised instead."""
+    """The answer that is sent, or the type of the exception."""
     try:
         trial = Trial(response_class, plan, create_environ("/here?q", "http://good.example/app", method=method))
     except Exception as error:
@@ -415,7 +415,7 @@ def test_a_response_is_sent_as_werkzeug_does(method: str, plan: Plan) -> None:
 
 
 def sent_by(response: WerkzeugResponse, method: str = "GET") -> Sent:
-    """What is sent of a response that was made outside of a trial."""
+    """The answer of a response that was made outside of a trial."""
     trial = Trial(lambda body: response, Plan(("none", None), {}, []), create_environ(method=method))
     return trial.send([])
 

@@ -1,4 +1,4 @@
-"""What url_for builds leads back to the view and the values that it was built from, or it is not built."""
+"""URLs of url_for lead back to their view and values, or are not built."""
 
 from __future__ import annotations
 

@@ -232,7 +232,7 @@ def test_rendering_needs_a_request(app: Flask) -> None:
 
 
 def _compilations(app: Flask) -> list[str]:
-    """What is compiled from now on."""
+    """The sources that are compiled from now on."""
     compiled: list[str] = []
     compile_one = app.jinja_env.from_string
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def made(name: str) -> Flask:
-    """An app that tells its name, and asks what the environ wants to be asked in a request."""
+    """An app that answers with its name, and calls the function in its environ during a request."""
     app = Flask(name)
     app.add_url_rule("/", "index", view_func=lambda: f"{name} {request.script_root}")
     app.add_url_rule("/page/<name>", "page", view_func=lambda name: name)
@@ -41,7 +41,7 @@ def url(
     script_name: str = "",
     **values: Any,
 ) -> str:
-    """What ``url_for(endpoint, **values)`` gives, or raises, in the app that answers the path *at*."""
+    """The result or the error of ``url_for(endpoint, **values)`` in the app that answers the path *at*."""
     urls: list[str] = []
     errors: list[Exception] = []
 
@@ -62,7 +62,7 @@ def notes(error: BaseException) -> str:
 
 
 def guest(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """A WSGI app that is no flask_embed app."""
+    """A WSGI app that is not of flask_embed."""
     start_response("200 OK", [])
     return [b"guest"]
 
@@ -325,7 +325,7 @@ def test_an_inner_host_is_that_of_the_url() -> None:
 
 
 def test_a_url_leads_to_the_app_that_it_is_for_or_is_a_build_error() -> None:
-    """Where a mount of the request's own host takes the path, a path alone leads to the wrong app."""
+    """A path alone leads to the wrong app if a mount of the request's own host has it."""
     dispatcher = DispatcherMiddleware(made("root"), {"/blog": made("blog"), "api.test/": made("api")})
     try:
         found = url(dispatcher, "/", "blog:index", "http://api.test")

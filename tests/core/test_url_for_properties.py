@@ -1,4 +1,4 @@
-"""Whatever a request says of itself, the URLs that an app builds lead to that app, on a host that nobody forged."""
+"""For any request the URLs that an app builds lead to that app, on a host that no client chose."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ def test_redirect_leads_there(app: Flask, code: int) -> None:
 
 def test_redirect_refuses_other_codes_and_scripts() -> None:
     for code in (200, 300, 304, 404):
-        with pytest.raises(ValueError, match="is no redirect"):
+        with pytest.raises(ValueError, match="does not redirect"):
             redirect("/x", code)
     for location in ("javascript:alert(1)", "JaVa\tScript:x", " data:text/html,x", "\x01vbscript:x"):
         with pytest.raises(ValueError, match="would run as a script"):

@@ -1,4 +1,4 @@
-"""What the tests of the examples share."""
+"""Fixtures that the tests of the examples share."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ each_middleware = pytest.mark.parametrize("wrap", [RequestID, SecurityHeaders, R
 
 
 class Server:
-    """A server that keeps what it is told: the last status and headers, and what was written."""
+    """A server that records the last status and headers, and the written data."""
 
     def __init__(self, *, sent: bool = False) -> None:
         self.status = ""
@@ -63,7 +63,7 @@ class Server:
             close(body)
 
     def values(self, name: str) -> list[str]:
-        """What the headers of this name say, in whatever case it is written."""
+        """The values of the headers of this name, in any case."""
         return [value for known, value in self.headers if known.lower() == name.lower()]
 
 

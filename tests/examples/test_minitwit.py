@@ -70,7 +70,7 @@ def texts(page: TestResponse) -> list[str]:
 
 
 def typed(page: TestResponse) -> list[str]:
-    """What stands in the fields of a form that came back."""
+    """The values in the fields of a form in the answer."""
     found = re.findall(r'<textarea [^>]*>([^<]*)</textarea>|\bvalue="([^"<>]*)"', page.text)
     return [unescape(text or value) for text, value in found]
 
@@ -125,7 +125,7 @@ def visitor(site: Connections) -> Client:
 
 @pytest.fixture
 def join(site: Connections) -> Join:
-    """Registers somebody: a new client, logged in."""
+    """A new client with a new user, logged in."""
 
     def registered(name: str) -> Client:
         client = minitwit.app.test_client()
@@ -351,7 +351,7 @@ def test_a_form_without_its_fields_is_a_400(ada: Client, path: str) -> None:
 
 
 def older(page: TestResponse) -> str:
-    """Where the link to older messages leads; empty if there is none."""
+    """The target of the link to older messages; empty without one."""
     found = re.search('<a href="([^"]*)" rel="next">Older messages</a>', page.text)
     return unescape(found[1]) if found else ""
 
@@ -412,7 +412,7 @@ def test_the_form_is_on_the_first_page_of_ones_own_timeline_alone(ada: Client, v
 
 
 def profile(page: TestResponse) -> tuple[str, str]:
-    """What a page says about a user, and the buttons to follow and unfollow."""
+    """A page's text about a user, and the buttons to follow and unfollow."""
     (counts,) = re.findall(r"\d+ messages?, follows \d+,\s+followed by \d+", page.text)
     return " ".join(counts.split()), " ".join(re.findall(r"<button[^>]*>((?:Follow|Unfollow) \w+)</button>", page.text))
 
@@ -508,7 +508,7 @@ def root(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def pages(site: Connections, three_a_page: None, root: str) -> list[tuple[TestResponse, bool]]:
-    """Every page there is, and whether who asked for it was logged in."""
+    """Every page, with True if its visitor was logged in."""
     visitor, ada, bob, cleo = (Browser(PrefixMiddleware(minitwit.app, root)) for _ in range(4))
     for client, name in ((ada, "ada"), (bob, "bob"), (cleo, "cleo")):
         register(client, name, at=root)

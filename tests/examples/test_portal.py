@@ -214,7 +214,7 @@ def test_without_sqlalchemy_the_other_examples_are_there(portal: ModuleType, mon
     ],
 )
 def test_small_examples_have_one_look(example: str) -> None:
-    """What is above the line is the same in each, but for the colour that is an app's own."""
+    """The text above the line is the same in each, except for the colour of the app."""
 
     def common(name: str) -> list[str]:
         style = (ROOT / "examples" / name / "static" / "style.css").read_text("utf-8")

@@ -77,7 +77,7 @@ def names() -> list[str]:
 
 
 def lines(page: str) -> list[str]:
-    """What the lists of the page say, line by line."""
+    """The text of the lists on the page, line by line."""
     items = re.findall(r"<li[ >].*?</li>", page, re.DOTALL)
     return [" ".join(re.sub("<.*?>", "", item).split()) for item in items]
 

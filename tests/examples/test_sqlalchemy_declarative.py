@@ -63,7 +63,7 @@ def statements() -> list[str]:
 
 
 def rival(table: str, change: str) -> None:
-    """Let somebody else make a *change* just before the app inserts into *table* for the first time."""
+    """Have another connection make a *change* just before the app first inserts into *table*."""
     waiting = [change]
 
     def intervene(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:

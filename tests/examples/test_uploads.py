@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Where the files go: not there until the first one is sent."""
+    """The folder of the files, made for the first one that is sent."""
     monkeypatch.setattr(uploads, "FOLDER", tmp_path / "new" / "files")
     return uploads.FOLDER
 

@@ -16,9 +16,9 @@ from werkzeug.exceptions import NotFound
 from werkzeug.formparser import FormDataParser
 
 from flask_embed.adapters.serving import cgi_environ, fcgi_records, http1, http_environ
+from flask_embed.forms import FormParser
 from flask_embed.routing import Map
 from flask_embed.routing.matcher import Matcher
-from flask_embed.wrappers import _FormParser
 from tests.fuzzing import NAMES, __main__, load
 from tests.fuzzing.engine import shortest
 from tests.serving import ROOT
@@ -111,7 +111,7 @@ FAULTS: list[tuple[str, Any, str, Any]] = [
     ("texts", "flask_embed.middleware.prefix._UNPRINTABLE", "", re.compile("(?!)")),
     ("texts", "flask_embed.loading.TARGET", "", re.compile("(?P<module>.+):(?P<attribute>.+?)(?P<call>NO)?")),
     ("texts", "tests.fuzzing.texts.host_keys", "", lambda environ: ()),
-    ("forms", _FormParser, "parse", FormDataParser.parse),
+    ("forms", FormParser, "parse", FormDataParser.parse),
     ("doctor", "flask_embed.doctor.client._report", "", lambda text, is_action: json.loads(text or b"0")),
     ("doctor", "flask_embed.doctor.report.readable", "", lambda text: text),
 ]

@@ -40,6 +40,7 @@ NETWORK = ("socket", "ssl", "select", "selectors", "asyncio", "threading", "mult
 #: The folders are layers; of the files that lie in flask_embed/ itself these belong to another layer than the core.
 GROUND = (
     "answers",
+    "bodies",
     "composition",
     "environ",
     "errors",

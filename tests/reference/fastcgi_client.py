@@ -42,7 +42,7 @@ def request(address: str | tuple[str, int], variables: Mapping[str, str], body: 
 
 
 def parse_cgi(output: str) -> Answer:
-    """What a CGI script has printed, as an answer (RFC 3875 section 6: 200 where no Status is)."""
+    """The output of a CGI script as an answer (RFC 3875 section 6: 200 without a Status)."""
     head, _, text = output.replace("\r\n", "\n").partition("\n\n")
     headers: Message = Parser().parsestr(head)
     return Answer(int(headers.get("Status", "200").split()[0]), headers, text)

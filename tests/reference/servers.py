@@ -1,4 +1,4 @@
-"""Real servers in processes of their own: started, waited for by what they print, asked, and stopped."""
+"""Real servers in their own processes: start, wait for their output, send requests, stop."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Server:
                 return match
 
     def interrupt(self) -> int:
-        """What Ctrl-C does; returns the exit status."""
+        """Send the signal of Ctrl-C; returns the exit status."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(PATIENCE)
 
@@ -75,7 +75,7 @@ class Server:
 
 
 class Answer(NamedTuple):
-    """What came back for a request."""
+    """The answer to a request."""
 
     status: int
     headers: Message

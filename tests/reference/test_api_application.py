@@ -615,7 +615,7 @@ def test_the_handler_for_500_answers_an_unhandled_exception() -> None:
 
 
 def wsgi_function(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """What another framework might be."""
+    """A WSGI app that stands for another framework."""
     start_response("202 Accepted", [("Content-Type", "text/plain"), ("X-Path", environ["PATH_INFO"])])
     yield b"in two "
     yield b"parts"

@@ -241,7 +241,7 @@ def test_a_response_without_a_body_is_empty() -> None:
 @pytest.mark.section("API / Response")
 def test_direct_passthrough_hands_the_servers_file_on_untouched() -> None:
     class Wrapper:
-        """What a server would send with sendfile()."""
+        """The file that a server would send with sendfile()."""
 
         def __init__(self, file: Any, size: int = 8192) -> None:
             self.file = file
@@ -390,7 +390,7 @@ def test_the_arguments_of_set_cookie_come_in_the_documented_order() -> None:
 
 
 def cookie_app() -> Flask:
-    """Sets a cookie with the options that it is asked with, and tells which cookies it was sent."""
+    """An app that sets a cookie with the options of the request, and answers with the cookies it got."""
     app = Flask(__name__)
 
     @app.route("/set")
@@ -454,7 +454,7 @@ def test_a_cookie_is_sent_below_its_path() -> None:
 
 @pytest.fixture
 def app() -> Flask:
-    """An app whose pages change the session in several ways, and one that tells what is in it."""
+    """An app with pages that change the session in several ways, and one that shows it."""
     app = Flask(__name__)
     app.secret_key = "the key of this test"
 

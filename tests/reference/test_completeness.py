@@ -1,4 +1,4 @@
-"""Whether each section of the reference document has a test that names it."""
+"""Each section of the reference document has a test that names it."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def named_by(mark: ast.expr) -> list[str]:
 
 
 def chapter_file(section: str) -> str:
-    """What the files of a section's chapter are called, up to the chapter's parts."""
+    """The beginning of the file names of a section's chapter."""
     return "test_" + section.partition(" / ")[0].lower().replace(" ", "_")
 
 

@@ -466,7 +466,7 @@ CHILD = """
 
 
 def rendered(project: Project, template: str) -> str:
-    """What a page that only renders *template* answers."""
+    """The answer of a page that only renders *template*."""
     project.write(
         "application.py",
         f"""

@@ -929,7 +929,7 @@ def session_cookie(app: Flask, username: str) -> str:
 
 
 def greeting_for(app: Flask, cookie: str) -> str:
-    """What *app* says to a browser that sends this cookie."""
+    """The answer of *app* to a browser that sends this cookie."""
     client = app.test_client()
     client.set_cookie("session", cookie)
     return client.get("/").text

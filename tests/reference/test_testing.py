@@ -75,7 +75,7 @@ if __name__ == "__main__":
 
 
 def output(project: Project, *tests: str) -> str:
-    """What the test module prints when it is run as a script, with these tests in its class."""
+    """The output of the test module as a script, with these tests in its class."""
     write_microblog(project)
     methods = "".join(indent(test, "    ") for test in tests)
     project.write("flaskr_tests.py", SKELETON + methods + MAIN)
@@ -125,7 +125,7 @@ def flaskr(project: Project) -> Any:
 @pytest.mark.section("Testing / The First Test")
 def test_the_client_returns_a_response_of_the_apps_class(flaskr: Any) -> None:
     class Marked(flaskr.app.response_class):  # type: ignore[misc]
-        """A class that the answer can be told by."""
+        """A class that the answer can be recognised by."""
 
     flaskr.app.response_class = Marked
 

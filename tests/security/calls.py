@@ -16,7 +16,7 @@ __all__ = ["Answer", "call", "echo", "environ_of", "send", "wsgi"]
 
 
 class Answer(NamedTuple):
-    """What a server got from an app."""
+    """An app's answer as the server got it."""
 
     line: str
     headers: list[tuple[str, str]]
@@ -32,7 +32,7 @@ class Answer(NamedTuple):
 
     @property
     def head(self) -> str:
-        """Status line and headers as a server would write them that looks at none of it."""
+        """Status line and headers as a server without checks would write them."""
         return "".join(f"{line}\r\n" for line in [self.line, *(f"{name}: {value}" for name, value in self.headers)])
 
     def values(self, name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Request bodies: what is too much, and what is no body at all."""
+"""Request bodies: too large, malformed, or missing."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_promise_067_bodies_that_no_view_reads_are_no_error(app: Flask, path: st
 
 @pytest.fixture
 def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where temporary files are made."""
+    """The folder of temporary files."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 

@@ -58,7 +58,7 @@ PROXIES: dict[str, Callable[[], object]] = {
 
 
 class Fault(Exception):
-    """What the tests raise."""
+    """The exception that the tests raise."""
 
 
 def fault(*args: Any, **values: Any) -> Any:
@@ -74,7 +74,7 @@ def stopped(stop: type[BaseException]) -> Any:
 
 
 class Teardowns(list[tuple[str, object]]):
-    """Which teardown functions ran, in order, with what."""
+    """The calls of teardown functions, in order, with their arguments."""
 
 
 @pytest.fixture
@@ -276,7 +276,7 @@ class Body:
 
 
 def streaming(app: Flask, body: Any) -> Any:
-    """What the server gets from a view that streams *body*."""
+    """The body for the server of a view that streams *body*."""
     app.add_url_rule("/stream", "stream", lambda: stream_with_context(body))
     return app(environ_of("/stream"), lambda *head: lambda data: None)
 
@@ -615,7 +615,7 @@ def asked(app: WSGIApplication, asked: Asked) -> Answered:
 
 
 def visiting(app: WSGIApplication, token: str, quarter: int | None = None) -> list[str]:
-    """What one visitor has found wrong."""
+    """The faults that one visitor found."""
     visitor = visit(token, quarter)
     answer = asked(app, next(visitor))
     while True:

@@ -37,7 +37,7 @@ class Note(Base):
 
 
 class Fault(Exception):
-    """What the tests raise."""
+    """The exception that the tests raise."""
 
 
 def fault(*args: Any) -> Any:
@@ -45,7 +45,7 @@ def fault(*args: Any) -> Any:
 
 
 class Removals:
-    """What a session's remove() was called with: how often, and where."""
+    """The calls of a session's remove(): their number and their places."""
 
     def __init__(self, db_session: scoped_session[Session]) -> None:
         self._lock = threading.Lock()
@@ -140,7 +140,7 @@ def app_with(db_session: scoped_session[Session]) -> Flask:
 
 
 def visit(app: WSGIApplication, n: int) -> list[str]:
-    """What is wrong with the answers to a request of each kind, and to one that leaves in the middle."""
+    """The faults in the answers to a request of each kind, and to one whose client disconnects."""
     own = f"{n} ['pending {n}']"
     expected = {"view": (200, own), "fault": (500, None), "commit": (500, None), "stream": (200, own * 3)}
     wrong = []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Visits(list[str]):
-    """Which functions of the app were called."""
+    """The functions of the app that were called."""
 
 
 @pytest.fixture
@@ -703,7 +703,7 @@ def test_promise_013_a_trusted_host_is_the_host_of_external_urls(links: Flask) -
 
 
 def url_or_refusal(app: Flask, endpoint: str, **values: Any) -> str | None:
-    """What url_for gives inside of a request; None if it refuses."""
+    """The URL of url_for inside of a request; None if it raises."""
     with app.test_request_context("/"):
         try:
             return url_for(endpoint, **values)

@@ -1,4 +1,4 @@
-"""What stands in templates, error pages and logs, and what must not."""
+"""The content of templates, error pages and logs, and values that must not be in them."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_promise_086_a_name_or_a_value_is_never_the_source_of_a_template(app: Fl
 
 
 def test_promise_086_and_the_helper_for_a_source_says_what_it_is() -> None:
-    present("never build *source* from what a client sent", render_template_string.__doc__ or "")
+    present("never build *source* from a client's input", render_template_string.__doc__ or "")
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
@@ -583,11 +583,11 @@ def test_promise_091_there_is_no_access_log(app: Flask, written: Callable[[], st
 
 
 class First(Exception):
-    """What the view raises."""
+    """The exception that the view raises."""
 
 
 class Second(Exception):
-    """What the error handler raises."""
+    """The exception that the error handler raises."""
 
 
 @pytest.mark.parametrize("registered", [500, First, Exception])

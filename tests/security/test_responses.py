@@ -1,4 +1,4 @@
-"""What an app sends: a head that is one, a body that belongs to it, or a 500."""
+"""Answers of an app: a well-formed head with its body, or a 500."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def steady_id(value: object) -> str:
-    """What a value is called in the name of its test, the same in every process."""
+    """The name of a value in the name of its test, the same in every process."""
     return re.sub(" at 0x[0-9a-f]+", "", repr(value))
 
 
@@ -307,7 +307,7 @@ def test_promise_078_a_location_outside_of_ascii_is_encoded(app: Flask, name: st
 
 
 class NoResponse:
-    """What no view may return."""
+    """Values that no view may return."""
 
 
 @pytest.mark.parametrize("debug", [True, False])
@@ -434,7 +434,7 @@ def test_promise_081_also_if_the_view_says_otherwise(app: Flask, status: Any) ->
 
 
 class Closing:
-    """A body that tells when it is closed."""
+    """A body that records when it is closed."""
 
     def __init__(self, closed: list[str]) -> None:
         self.closed = closed

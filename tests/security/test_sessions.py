@@ -91,7 +91,7 @@ def logged_in(app: Flask) -> str:
 
 
 def session_seen(app: Flask, cookie: str) -> Any:
-    """What is in the session of a request with this session cookie."""
+    """The session of a request with this session cookie."""
     answer = call(app, HTTP_COOKIE=f"session={cookie}")
     equal(answer.status, 200, "the status")
     return json.loads(answer.body)

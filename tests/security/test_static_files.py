@@ -25,7 +25,7 @@ SECRET = "top secret"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """An app's folder: a static file, and beside the static folder whatever nobody may see."""
+    """An app's folder: a static file, and private files beside the static folder."""
     folder = tmp_path / "app"
     for name in ("static/sub/deep", "static_secret", "templates", "templates_secret"):
         (folder / name).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""An app that tells in every answer whose request it was, and the visitors that look whether it was theirs.
+"""An app whose answers name their request, and visitors that check that it was theirs.
 
 In-process tests and those of runners share both: :func:`visited` makes the app, :func:`visit` says what one visitor
 asks for and what it finds wrong, and whoever runs it sends the requests.
@@ -45,7 +45,7 @@ _PARTS = 3
 
 
 class Fault(Exception):
-    """What the views raise."""
+    """The exception that the views raise."""
 
 
 def here() -> tuple[int, int]:
@@ -55,7 +55,7 @@ def here() -> tuple[int, int]:
 
 
 class Diary:
-    """What an app notes about its requests, beside its answers."""
+    """The records of an app about its requests, beside its answers."""
 
     def __init__(self) -> None:
         #: how often the request of each target was begun, and ended
@@ -124,7 +124,7 @@ def visited(pause: Callable[[], object] = lambda: time.sleep(0.001)) -> Dispatch
         return response
 
     def seen(token: str) -> dict[str, Any]:
-        """What a view sees of its request, behind a pause."""
+        """The request as a view sees it after a pause."""
         g.page = session["page"] = token
         pause()
         return {
@@ -218,7 +218,7 @@ class Asked(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What came back; the names of the headers are in lower case.
+    """The answer; the names of the headers are in lower case.
 
     Of a body that broke off it is what has come, or nothing with the status 0: a reset may take all of it away.
     """
