@@ -189,15 +189,13 @@ class _Delegate(HTTPMessageDelegate):
         self.method = self.version = ""
         #: bytes of the body that are to come, None if unknown
         self.left: int | None = 0
-        #: True if the body has been read to its end
-        self.is_whole = False
-        #: bytes of the body that were read and dropped
-        self.discarded = 0
-        #: True if the answer cannot be sent any more, and True if this side has closed the connection
+        #: True if the body has been read to its end; bytes of it that were dropped
+        self.is_whole, self.discarded = False, 0
+        #: True if the answer cannot be sent any more; True if this side has closed the connection
         self.is_gone = self.is_closed = False
-        #: True if the head of the answer was written, and True if all of the answer was sent
+        #: True if the head of the answer was written; True if all of the answer was sent
         self.has_begun = self.is_answered = False
-        #: True if the answer is chunked, and True if the connection ends with it
+        #: True if the answer is chunked; True if the connection ends with it
         self.is_chunked = self.closes = False
         #: ends a wait that nothing else ends
         self._timer: asyncio.TimerHandle | None = None
@@ -238,13 +236,9 @@ class _Delegate(HTTPMessageDelegate):
         pairs = list(headers.get_all())
         limits.check_header_count(len(pairs))
         limits.check_headers(sum(len(name) + len(value) + 4 for name, value in pairs))
-        base = connection_environ(
-            self.stream.socket.getsockname(),
-            getattr(context, "address", None),
-            software="flask_embed",
-            multithread=True,
-            multiprocess=session.options.workers > 1,
-        )
+        own, peer = self.stream.socket.getsockname(), getattr(context, "address", None)
+        workers = session.options.workers
+        base = connection_environ(own, peer, software="flask_embed", multithread=True, multiprocess=workers > 1)
         base["wsgi.url_scheme"] = getattr(context, "protocol", "http")
         remote = getattr(context, "remote_ip", None)
         if base["REMOTE_ADDR"] and remote and remote != base["REMOTE_ADDR"]:
@@ -295,12 +289,9 @@ class _Delegate(HTTPMessageDelegate):
         self.connection.detach()  # Tornado would go on, and answer again or ask for the body
         session = self.handler.session
         peer = getattr(self.connection.context, "address", None)
-        request = {
-            "REQUEST_METHOD": start_line.method,
-            "REQUEST_URI": start_line.path,
-            "SERVER_PROTOCOL": start_line.version,
-            "REMOTE_ADDR": peer[0] if isinstance(peer, tuple) else "",
-        }
+        request = {"REQUEST_METHOD": start_line.method, "REQUEST_URI": start_line.path}
+        request["SERVER_PROTOCOL"] = start_line.version
+        request["REMOTE_ADDR"] = peer[0] if isinstance(peer, tuple) else ""
         status, headers, body = session.refuse(error, request)
         self.closes = True
         try:
@@ -320,12 +311,9 @@ class _Delegate(HTTPMessageDelegate):
         """Have the request answered."""
         if self.has_begun:
             return  # it was cut when it still waited for a thread
-        body = self.environ["wsgi.input"]
-        try:
+        with self.environ["wsgi.input"]:
             self.handler.session.answer(self.environ, self)
-        finally:
-            body.close()
-            self.body.abandon()
+        self.body.abandon()
 
     def send(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
         if len(body) > _WRITE:

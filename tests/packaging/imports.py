@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["EXCEPTIONS", "RULES", "Import", "Rule", "imports_of", "layer_of", "violations"]
+__all__ = ["EXCEPTIONS", "GROUND", "RULES", "Import", "Rule", "imports_of", "layer_of", "violations"]
 
 
 class Rule(NamedTuple):

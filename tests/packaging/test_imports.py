@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.packaging.imports import violations
+from tests.packaging.imports import GROUND, violations
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,6 +33,13 @@ def write(tree: Path, file: str, *lines: str) -> None:
 
 def test_the_project_keeps_its_layers() -> None:
     assert not violations(ROOT), "\n" + "\n".join(violations(ROOT))
+
+
+def test_the_page_about_the_architecture_names_the_ground_floor() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    (row,) = [line for line in page.splitlines() if line.startswith("| ground floor: ")]
+
+    assert tuple(re.findall("`([a-z_]+)`", row.split("|")[1])) == GROUND
 
 
 @pytest.mark.parametrize(
