@@ -19,18 +19,7 @@ The scope of the session:
 A ``scoped_session(sessionmaker(engine))`` of SQLAlchemy belongs to a thread. It can be passed here as well: then the
 thread has the session of a request while it runs a step of that request, and no session before and after.
 
-**gevent.** ``python -m flask_embed.gevent`` patches the standard library before it loads the app. Then a session of a
-thread is one of a greenlet, SQLAlchemy's pool waits without stopping other requests, and so does psycopg (from 3.1.14
-on), which checks for the patch when it is imported. Other drivers in pure Python do so too, drivers around a C library
-do not. With ``--no-patch`` use a :func:`request_scoped_session`, and a query blocks every request of the process until
-it is answered. So does waiting for a connection: give the pool as many (``pool_size``) as requests run at a time.
-Commit before a request waits for something or streams: another request that waits for a row which this one has locked
-would keep this one from running and unlocking it.
-
-**A database that was restarted.** The pool holds connections that are closed. The first request that uses one of them
-fails, its error is logged, the pool drops all of them, and the next request works. With
-``create_engine(url, pool_pre_ping=True)`` none fails, for one more small query each time that a connection is taken
-(SQLAlchemy's manual, "Dealing with Disconnects").
+docs/sqlalchemy.md is about gevent and about databases that are restarted.
 """
 
 from __future__ import annotations
