@@ -1,4 +1,4 @@
-"""Flaskr: a blog with one author, in SQLite. ``python -m examples.flaskr`` serves it, README.md tells the rest."""
+"""Flaskr: a blog with one author, in SQLite. ``python -m examples.flaskr`` serves it, README.md has the rest."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PASSWORD = "default"
 #: FLASKR_PASSWORD_HASH, and the password above counts no more.
 PASSWORD_HASH = os.environ.get("FLASKR_PASSWORD_HASH") or generate_password_hash(PASSWORD)
 
-# Whoever knows the key can log in without the password, so it is in no file that is published. The random one
+# The key is enough to log in without the password, so it is in no file that is published. The random one
 # is enough to try things out: a restart logs everybody out, and so does a second worker process, with its own key.
 app.secret_key = os.environ.get("FLASKR_SECRET_KEY") or secrets.token_hex()
 

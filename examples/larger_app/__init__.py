@@ -1,6 +1,6 @@
 """A field guide to garden birds, as a package: the app here, its views in modules of their own.
 
-``python -m examples.larger_app`` serves it, README.md tells the rest.
+``python -m examples.larger_app`` serves it, README.md has the rest.
 """
 
 from __future__ import annotations

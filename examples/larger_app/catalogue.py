@@ -33,7 +33,7 @@ class Bird:
         return "medium" if self.length <= 30 else "large"
 
     def is_called(self, part: str) -> bool:
-        """Whether *part* stands in the English or in the Latin name, in upper or lower case."""
+        """True if *part* occurs in the English or the Latin name, in upper or lower case."""
         wanted = part.casefold()
         return wanted in self.name.casefold() or wanted in self.latin.casefold()
 

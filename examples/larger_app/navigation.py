@@ -30,8 +30,8 @@ def navigation() -> dict[str, list[Link]]:
 
 
 def current(endpoint: str) -> str:
-    """How this request's page stands to the one of *endpoint*."""
-    here = request.endpoint or ""  # there is none for an address that is nobody's
+    """The relation of this request's page to that of *endpoint*."""
+    here = request.endpoint or ""  # an address without a page has no endpoint
     if here == endpoint:
         return "page"
     return "true" if BELOW.get(here) == endpoint else ""

@@ -1,6 +1,6 @@
 """Middleware: three layers around an app, and a page that shows what they do.
 
-``python -m examples.middleware`` serves it, README.md tells the rest.
+``python -m examples.middleware`` serves it, README.md has the rest.
 """
 
 from __future__ import annotations
@@ -67,5 +67,5 @@ def show_error(error: HTTPException) -> Response:
 
 @app.errorhandler(500)
 def show_failure() -> tuple[str, int]:
-    """The page for a view that failed. Visitors are not told how; the log has the traceback."""
+    """The page for a view that failed, without details; the log has the traceback."""
     return render_template("failure.html"), 500

@@ -46,7 +46,7 @@ class RequestID:
 
 
 class SecurityHeaders:
-    """Add the headers that tell a browser to be careful; one that the app has set itself stays as it is."""
+    """Add headers that restrict what a browser does with an answer; those that the app has set stay as they are."""
 
     #: Nothing from other hosts, no inline scripts or styles; no page elsewhere may frame ours, or learn its address.
     HEADERS = (
@@ -72,10 +72,10 @@ class SecurityHeaders:
 
 
 class Record(NamedTuple):
-    """What is known of a request when it has ended."""
+    """A request that has ended, and its answer."""
 
     method: str
-    #: where it went, without the query string, which may hold what is nobody else's business
+    #: its path, without the query string, which may be confidential
     path: str
     #: the three digits; empty if the app raised before it had any, so that the server had to answer
     status: str
@@ -120,7 +120,7 @@ class Recorder:
 
 
 class _Answer:
-    """What an app answers to one request, measured on its way to the server, which gets this as the body.
+    """The answer of an app to one request, measured on its way to the server, which gets this as the body.
 
     It is a class and not a generator around the body: closing a generator that was never started runs nothing of it.
     """
@@ -141,7 +141,7 @@ class _Answer:
         self._started = perf_counter()
 
     def start_response(self, status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
-        """What the app calls. A second status is noted only if the server takes it, and does not raise."""
+        """The start_response of the app. A second status counts only if the server accepts it and does not raise."""
         write = self._start_response(status, headers, exc_info)
         self._status = status[:3]
 

@@ -1,6 +1,6 @@
 """MiniTwit: short messages by many people, who follow each other. ``python -m examples.minitwit`` serves it.
 
-README.md tells the rest.
+README.md has the rest.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ app = Flask(__name__)
 #: the file with users and messages
 DATABASE = os.environ.get("MINITWIT_DATABASE") or os.path.join(app.root_path, "minitwit.db")
 
-# Whoever knows the key can log in as anybody, so it is in no file that is published. The random one is enough to
+# The key is enough to log in as any user, so it is in no file that is published. The random one is enough to
 # try things out: a restart logs everybody out, and a second worker process would have another key.
 app.secret_key = os.environ.get("MINITWIT_SECRET_KEY") or secrets.token_hex()
 
-#: Bytes that a form may have: there is none with a file here.
+#: the most bytes of a form: none here has a file
 app.max_content_length = 16 * 1024
 
 #: messages on a page of a timeline
@@ -87,7 +87,7 @@ def init_db() -> None:
 
 
 def invite_guests() -> None:
-    """Give an empty site a few users whom nobody can log in as, with messages to read."""
+    """Give an empty site a few users without passwords, with messages to read."""
     with closing(connect_db()) as db:
         if db.execute("select 1 from user limit 1").fetchone() is None:
             with suppress(sqlite3.IntegrityError):  # another process has invited them since we looked
@@ -109,7 +109,7 @@ def get_db() -> sqlite3.Connection:
 
 
 def query_db(query: str, args: Sequence[object] | Mapping[str, object] = (), one: bool = False) -> Any:
-    """The rows of a query, or with *one* the first of them, or None if there is none."""
+    """The rows of a query; with *one* the first of them, or None without a row."""
     with closing(get_db().execute(query, args)) as cursor:
         return cursor.fetchone() if one else cursor.fetchall()
 
@@ -164,12 +164,12 @@ def current_user() -> Any:
 
 
 def logged_in_user() -> Any:
-    """The row of who is logged in; 401 if nobody is."""
+    """The row of the user who is logged in; 401 without one."""
     return current_user() or abort(401, "You have to be logged in for that.")
 
 
 def user_named(username: str) -> Any:
-    """The row of a user; 404 if there is none of that name. Ada and ada are one."""
+    """The row of the user of that name, in upper or lower case; 404 for an unknown name."""
     user = query_db("select * from user where username = ?", [username], one=True)
     return user or abort(404, "Nobody here has that name.")
 
@@ -183,13 +183,13 @@ def log_in(user_id: int, greeting: str) -> Response:
 
 
 def form_text(name: str) -> str:
-    """What was typed into a field, each end of a line as one character."""
+    """The text of a field, with one character for each end of a line."""
     return request.form[name].replace("\r\n", "\n")
 
 
 @app.context_processor
 def for_templates() -> dict[str, Any]:
-    """What each page knows."""
+    """The variables of every page."""
     return {"user": current_user(), "longest_message": LONGEST_MESSAGE, "shortest_password": SHORTEST_PASSWORD}
 
 
@@ -212,7 +212,7 @@ def register() -> str | Response | tuple[str, int]:
 
 
 def faults(username: str, password: str, password2: str) -> dict[str, str]:
-    """What is wrong with what somebody typed who registers, by field; empty if nothing is."""
+    """The faults of a registration form, by field; empty without faults."""
     errors = {}
     if not USERNAME.fullmatch(username):
         errors["username"] = "A username has 1 to 20 letters from a to z, digits and underscores."
@@ -312,7 +312,7 @@ def user_timeline(username: str) -> str:
 def show_timeline(heading: str, query: str, user_id: int | None = None, **context: Any) -> str:
     """A page of messages, the newest first, with a link to the page of older ones if there are any."""
     before = request.args.get("before", LAST_ID, type=row_id)
-    # One more than is shown tells whether there is another page.
+    # One row more than a page shows is there if another page follows.
     messages = query_db(query, {"user_id": user_id, "before": before, "limit": PER_PAGE + 1})
     older = messages[PER_PAGE - 1]["id"] if len(messages) > PER_PAGE else None
     context.update(heading=heading, messages=messages[:PER_PAGE], older=older, first_page=before == LAST_ID)
@@ -320,10 +320,10 @@ def show_timeline(heading: str, query: str, user_id: int | None = None, **contex
 
 
 def row_id(text: str) -> int:
-    """An id that was part of a URL; ValueError for what is none."""
+    """The id in a URL; ValueError if it is malformed."""
     number = int(text)
     if not 0 <= number <= LAST_ID:
-        raise ValueError(f"{text} is no id")
+        raise ValueError(f"{text!r} is not an id")
     return number
 
 

@@ -1,6 +1,6 @@
 """Shared expenses of friends, with a model in plain Python that SQLAlchemy maps to its tables by hand.
 
-``python -m examples.sqlalchemy_classical`` serves it, README.md tells the rest.
+``python -m examples.sqlalchemy_classical`` serves it, README.md has the rest.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ remove_session(app, db_session)
 
 @app.route("/")
 def show_expenses(typed: dict[str, str] | None = None, errors: dict[str, str] | None = None) -> str:
-    """Who owes whom, the expenses, and the forms; with what was wrong with the one that was sent."""
+    """The page with the debts, the expenses and the forms, and the faults of the form that was sent."""
     spent = db_session.scalars(select(Expense).order_by(expenses.c.id.desc())).all()
     # People are read last: were somebody added in between, an expense could be of a payer that we do not know.
     everybody = db_session.scalars(select(Person).order_by(people.c.id)).all()
@@ -82,19 +82,19 @@ def add_expense() -> Response | tuple[str, int]:
 
 @app.route(f"/expenses/<{ID}:expense_id>/remove", methods=["POST"])
 def remove_expense(expense_id: int) -> Response:
-    """Take an expense off the list; one that somebody has removed before is no error."""
+    """Remove an expense; one that was removed before is ignored."""
     db_session.execute(delete(Expense).where(expenses.c.id == expense_id))
     db_session.commit()
     return redirect(url_for("show_expenses"))
 
 
 def one_line(text: str) -> str:
-    """What somebody typed, without breaks, doubled spaces, and the NUL that no page can show."""
+    """The text of a field without line breaks, doubled spaces, and the NUL that no page can show."""
     return " ".join(text.replace("\0", "").split())
 
 
 def fault_of_name(name: str) -> str:
-    """Why nobody can be added by that name; empty if somebody can."""
+    """The fault of a name; empty if a person of that name can be added."""
     if not name:
         return "Write a name."
     if len(name) > LONGEST_NAME:
@@ -105,7 +105,7 @@ def fault_of_name(name: str) -> str:
 
 
 def faults_of_expense(what: str, amount: str, payer: Person | None) -> dict[str, str]:
-    """What is wrong with an expense, by field; empty if nothing is."""
+    """The faults of an expense, by field; empty without faults."""
     errors = {}
     if not what:
         errors["what"] = "Write what it was for."

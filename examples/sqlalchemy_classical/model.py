@@ -1,4 +1,4 @@
-"""What friends spend together, and who owes whom: plain Python, which knows of no database.
+"""The expenses of friends, and who owes whom: plain Python without a database.
 
 Amounts are in cents, as whole numbers: a float cannot hold 0.10.
 """
@@ -22,7 +22,7 @@ class Person:
 
 @dataclass(eq=False)
 class Expense:
-    """What one person paid and all people share."""
+    """An amount that one person paid for all of them."""
 
     what: str
     cents: int
@@ -30,7 +30,7 @@ class Expense:
 
 
 class Payment(NamedTuple):
-    """What one person gives to another, to settle."""
+    """An amount that one person gives to another, to settle."""
 
     giver: Person
     taker: Person
@@ -38,7 +38,7 @@ class Payment(NamedTuple):
 
 
 def balances(people: Sequence[Person], expenses: Iterable[Expense]) -> dict[Person, int]:
-    """What each person gets back, or owes if it is below zero; together that is zero.
+    """The amount that each person gets back, negative for one who owes; the sum is zero.
 
     Each has the same share of the whole. Cents that are left over are borne by the first people, one by each.
     """
@@ -56,8 +56,8 @@ def balances(people: Sequence[Person], expenses: Iterable[Expense]) -> dict[Pers
 def settle(balances: Mapping[Person, int]) -> list[Payment]:
     """Payments that even everything out, fewer than there are people.
 
-    Whoever owes most gives to whoever gets most, until nobody owes anything. ValueError if the balances are not zero
-    together: then no payments can do it.
+    The person who owes most pays the one who gets most, until all balances are zero. ValueError if the balances are
+    not zero together: then no payments can do it.
     """
     if sum(balances.values()) != 0:
         raise ValueError(f"balances have to be zero together, not {sum(balances.values())} cents")
@@ -77,7 +77,7 @@ def parse_cents(text: str) -> int:
     """The cents of an amount as people type it: ``12``, ``12.5``, ``12.50`` or ``12,50``; ValueError for others."""
     amount = re.fullmatch("([0-9]{1,6})(?:[.,]([0-9]{1,2}))?", text)
     if amount is None:
-        raise ValueError(f"{text!r} is no amount: write it as 12.50, with up to six digits before the point")
+        raise ValueError(f"{text!r} is not an amount: write it as 12.50, with up to six digits before the point")
     whole, part = amount.groups(default="")
     return 100 * int(whole) + int(part.ljust(2, "0"))
 

@@ -1,6 +1,6 @@
 """Polls, with SQLAlchemy's SQL and nothing above it: tables, statements, rows.
 
-``python -m examples.sqlalchemy_core`` serves it, README.md tells the rest.
+``python -m examples.sqlalchemy_core`` serves it, README.md has the rest.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A library of authors and books, with SQLAlchemy's declarative models.
 
-``python -m examples.sqlalchemy_declarative`` serves it, README.md tells the rest.
+``python -m examples.sqlalchemy_declarative`` serves it, README.md has the rest.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def remove_book(book_id: int) -> Response:
 
 
 def author_named(name: str) -> Author:
-    """The author of that name, in whatever case it is written; made if there is none."""
+    """The author of that name, in upper or lower case; a new one for an unknown name."""
     found = select(Author).where(Author.key == name.casefold())
     author = db_session.scalar(found)
     if author is not None:
@@ -105,12 +105,12 @@ def author_named(name: str) -> Author:
 
 
 def one_line(text: str) -> str:
-    """What somebody typed, without breaks, doubled spaces, and the NUL that no page can show."""
+    """The text of a field without line breaks, doubled spaces, and the NUL that no page can show."""
     return " ".join(text.replace("\0", "").split())
 
 
 def faults(title: str, author: str, year: str) -> dict[str, str]:
-    """What is wrong with a book, by field; empty if nothing is."""
+    """The faults of a book, by field; empty without faults."""
     errors = {}
     if not title:
         errors["title"] = "Write the title."

@@ -23,7 +23,7 @@ db_session = scoped_session(sessionmaker(engine))
 
 
 class Base(DeclarativeBase):
-    """What the models have in common; its metadata knows their tables."""
+    """The base of the models; its metadata knows their tables."""
 
 
 def init_db() -> None:

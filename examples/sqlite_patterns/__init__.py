@@ -1,6 +1,6 @@
 """A to-do list in SQLite: ``init_db``, ``query_db`` and one connection for each request.
 
-``python -m examples.sqlite_patterns`` serves it, README.md tells the rest.
+``python -m examples.sqlite_patterns`` serves it, README.md has the rest.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def close_db(error: BaseException | None) -> None:
 
 
 def query_db(query: str, args: Sequence[object] = (), one: bool = False) -> Any:
-    """The rows of a query, or with *one* the first of them, or None if there is none.
+    """The rows of a query; with *one* the first of them, or None without a row.
 
     Values go into *args*, with a question mark in the query for each; never into the text of the query.
     """
@@ -127,7 +127,7 @@ def remove_task(task_id: int) -> Response:
 
 
 def fault(title: str) -> str:
-    """What is wrong with the title of a task; empty if nothing is."""
+    """The fault of the title of a task; empty without a fault."""
     if not title:
         return "Write what there is to do."
     if len(title) > LONGEST:

@@ -1,6 +1,6 @@
 """Files: sent with a progress bar, kept under safe names, fetched again whole or in part.
 
-``python -m examples.uploads`` serves it, README.md tells the rest.
+``python -m examples.uploads`` serves it, README.md has the rest.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MEBIBYTE = 1024 * 1024
 #: Bytes that one request may have; the framework refuses a larger one with 413 before it is read.
 app.max_content_length = 64 * MEBIBYTE
 
-#: Bytes and files that the folder may hold: whoever sends files must not fill the disk with them.
+#: the most bytes and files in the folder: uploads must not fill the disk
 QUOTA = 512 * MEBIBYTE
 MOST_FILES = 100
 
@@ -171,7 +171,7 @@ def send_stored_file(name: str) -> Response:
 @app.route("/files/<name>/remove", methods=["POST"])
 def remove_file(name: str) -> Response:
     """Remove a file; no harm if it is gone already."""
-    if name in [file.name for file in stored_files()]:  # what is no name of a file here is no path either
+    if name in [file.name for file in stored_files()]:  # an unknown name never becomes a path
         (FOLDER / name).unlink(missing_ok=True)
         flash(f"Removed: {name}")
     return redirect(url_for("show_files"))

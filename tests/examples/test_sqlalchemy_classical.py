@@ -160,7 +160,7 @@ def test_an_amount_is_read_exactly(text: str, cents: int) -> None:
     "text", ["", ".5", "5.", "-1", "+1", "1.234", "1,234.50", "1e3", "1_0", "٣", "nan", "1000000", "9" * 5000, "1\n"]
 )
 def test_what_is_no_amount_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no amount: write it as"):
+    with pytest.raises(ValueError, match="is not an amount: write it as"):
         parse_cents(text)
 
 

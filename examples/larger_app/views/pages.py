@@ -22,7 +22,7 @@ def home() -> str:
 
 @app.route("/about")
 def about() -> str:
-    """What the guide is, and what it is not."""
+    """The page about the guide."""
     return render_template("about.html")
 
 
