@@ -25,6 +25,7 @@ PYTEST := $(PY) -m pytest
 QUICK := -m "not timing and not thorough"
 # Folders whose tests start no server, and run on each Python.
 IN_PROCESS := tests/core tests/middleware tests/adapters tests/security
+MEASURE := $(if $(COVERAGE),-m coverage run -m pytest)
 REPORT := $(PY) -m coverage combine --quiet && $(PY) -m coverage report --fail-under=95
 export COVERAGE_CORE := sysmon
 PARALLEL := $(MAKE) --no-print-directory --output-sync=target --keep-going
@@ -45,13 +46,14 @@ demo: $(READY)  ## a portal of several apps on http://127.0.0.1:5000/
 test: $(READY)  ## the tests that need no servers, the in-process ones on every other Python found too
 	@$(PY) -m tests.pythons > $(VENV)/pythons.txt
 	@rm -f .coverage .coverage.*
-	@$(PARALLEL) --jobs=2 test-here $$(sed 's/ .*//; s/^/on-python-/' $(VENV)/pythons.txt) test-beside \
-		MEASURED="$(if $(COVERAGE),-m coverage run)" \
-		MEASURED_HERE="$(if $(COVERAGE),$$(test -s $(VENV)/pythons.txt || echo -m coverage run))"
+	@if [ -s $(VENV)/pythons.txt ]; then others="MEASURED=$(MEASURE)"; \
+		else others="HERE=$(or $(MEASURE),-m pytest --numprocesses=2)"; fi; \
+	$(PARALLEL) --jobs=2 test-here $$(sed 's/ .*//; s/^/on-python-/' $(VENV)/pythons.txt) test-beside "$$others"
 	@$(if $(COVERAGE),$(REPORT))
 
+test-here: HERE := -m pytest
 test-here: $(READY)
-	+@$(PY) $(MEASURED_HERE) -m pytest $(QUICK) $(IN_PROCESS) tests/examples tests/fuzzing
+	+@$(PY) $(HERE) $(QUICK) $(IN_PROCESS) tests/examples tests/fuzzing
 
 test-beside: $(READY)
 	@$(PYTEST) --quiet $(QUICK) tests/reference tests/packaging
@@ -148,11 +150,13 @@ $(FUZZ)/ready: $(READY)
 	@touch $@
 
 # The in-process tests on one more Python of those that the rule of test has found. Comparisons with another
-# implementation find the same on each Python.
+# implementation and generated examples find the same on each Python; measured, nothing but the comparisons is left out.
 # No pip is put into its environment: the one of .venv installs into it, which saves seconds.
 on-python-%: $(VENV)/pythons/%/ready
 	@echo "== Python $*"
-	@$(<D)/bin/python $(MEASURED) -m pytest --quiet -m "not timing and not thorough and not differential" $(IN_PROCESS)
+	@$(<D)/bin/python $(or $(MEASURED),-m pytest) --quiet \
+		-m "not timing and not thorough and not differential$(if $(MEASURED),, and not hypothesis)" \
+		$(if $(MEASURED),$(IN_PROCESS),$(filter-out tests/security,$(IN_PROCESS)))
 
 .PRECIOUS: $(VENV)/pythons/%/ready
 $(VENV)/pythons/%/ready: pyproject.toml
