@@ -53,10 +53,10 @@ test: $(READY)  ## the tests that need no servers, the in-process ones on every 
 
 test-here: HERE := -m pytest
 test-here: $(READY)
-	+@$(PY) $(HERE) $(QUICK) $(IN_PROCESS) tests/examples tests/fuzzing
+	+@$(PY) $(HERE) $(QUICK) $(IN_PROCESS) tests/examples
 
 test-beside: $(READY)
-	@$(PYTEST) --quiet $(QUICK) tests/reference tests/packaging
+	@$(PYTEST) --quiet $(QUICK) tests/reference tests/packaging tests/fuzzing
 
 coverage: $(READY)  ## the in-process tests, and which lines they reach: at least 95 %
 	@rm -f .coverage .coverage.*
