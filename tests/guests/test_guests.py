@@ -178,5 +178,5 @@ def test_a_guest_of_flask_s_own_is_no_flask_embed_app() -> None:
     found = dispatcher.explain("/guest/x")
 
     assert (found.endpoint, found.path_info) == (None, "/x")
-    assert found.outcome == "whatever <Flask 'foreign'> answers"
+    assert found.outcome == "given by <Flask 'foreign'>"
     assert list(dispatcher.iter_rules()) == []

@@ -218,7 +218,7 @@ def test_a_stale_socket_is_replaced_and_nothing_else_is(folder: Path, tmp_path: 
         assert "another server answers there" in text
     path.write_text("precious")
     status, text = fails("gevent", "shop:app", "-b", f"unix:{path}", cwd=folder)
-    assert (status, "no socket lies there" in text, path.read_text()) == (2, True, "precious")
+    assert (status, "not a socket lies there" in text, path.read_text()) == (2, True, "precious")
 
 
 @pytest.mark.parametrize(
