@@ -73,7 +73,7 @@ def found(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 class Answered(NamedTuple):
-    """What came back for one request."""
+    """The answer to one request."""
 
     status: str
     headers: Mapping[str, str]
@@ -100,7 +100,7 @@ class Peer:
         self.socket.sendall(data)
 
     def rest(self) -> bytes:
-        """What comes until the other side closes the connection."""
+        """The bytes that come until the other side closes the connection."""
         data = self.data
         try:
             while part := self.socket.recv(65536):

@@ -1,4 +1,4 @@
-"""What a server does with :class:`~flask_embed.adapters.serving.http1.Connection`, without sockets."""
+"""A server for :class:`~flask_embed.adapters.serving.http1.Connection`, without sockets."""
 
 from __future__ import annotations
 
@@ -97,5 +97,5 @@ def _read(connection: Connection, waiting: Iterator[bytes]) -> tuple[bytes, int]
 
 
 def statuses(exchanges: list[Exchange]) -> tuple[list[int], bool]:
-    """What was answered, and whether the connection is closed then."""
+    """The answer, and True if the connection is closed then."""
     return [exchange.status for exchange in exchanges], bool(exchanges) and not exchanges[-1].goes_on

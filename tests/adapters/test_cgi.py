@@ -40,7 +40,7 @@ TEXT = [("Content-Type", "text/plain")]
 
 
 class Answer(NamedTuple):
-    """What came on stdout, and how run() ended."""
+    """The output on stdout, and the end of run()."""
 
     raw: bytes
     #: what SystemExit said, None where run() has returned
@@ -367,7 +367,7 @@ def test_who_keeps_the_stream_of_a_body_finds_it_closed() -> None:
 def half_duplex(
     app: WSGIApplication, body: bytes, options: Options | None = None, *, blocks: bool = True, **variables: str
 ) -> bytes:
-    """What a web server gets that takes nothing of an answer before it has handed over the whole body.
+    """The answer that a web server gets which takes none of it before it has handed over the whole body.
 
     As behind Apache's mod_cgid, both are one socket.
     """

@@ -94,14 +94,14 @@ def streams(draw: Callable[[Any], Any]) -> bytes:
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    """What is logged of all that is refused is no use in a report."""
+    """Without the log of refused requests, which would fill a report."""
     logging.disable()
     yield
     logging.disable(logging.NOTSET)
 
 
 class Taken(NamedTuple):
-    """What has come of some bytes."""
+    """The result of some bytes."""
 
     number: int | None
     role: int
@@ -115,7 +115,7 @@ class Taken(NamedTuple):
 
 
 def taken(pieces: Iterable[bytes]) -> Taken:
-    """What the records hold when these pieces have come, or when one was refused."""
+    """The state of the records when these pieces have come, or when one was refused."""
     records = Records(limit=LIMIT, roles=(1, 2), values={"FCGI_MAX_CONNS": "7"})
     fault = False
     try:

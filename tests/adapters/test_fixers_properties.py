@@ -87,7 +87,7 @@ def quiet() -> Iterator[None]:
 def seen_behind(
     put_around: Callable[[WSGIApplication], WSGIApplication], environ: WSGIEnvironment
 ) -> WSGIEnvironment | None:
-    """What an app behind it sees, None if the answer is a 400 or a 404; the environ is as it was."""
+    """The environ that an app behind it sees, None if the answer is a 400 or a 404; the caller's is as it was."""
     seen: list[WSGIEnvironment] = []
     statuses: list[str] = []
 

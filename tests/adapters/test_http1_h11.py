@@ -77,7 +77,7 @@ def theirs(raw: bytes) -> list[Read]:
 
 
 def difference(raw: bytes) -> str | None:
-    """What ours takes and h11 does not, or reads differently."""
+    """The requests that ours takes and h11 does not, or reads differently."""
     taken, known = ours(raw), theirs(raw)
     if len(taken) > len(known):
         return f"{len(taken)} requests are taken where h11 reads {len(known)}"

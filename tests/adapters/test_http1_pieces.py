@@ -36,7 +36,7 @@ UPGRADE = ("Connection: Upgrade", "Upgrade: h2c")
 
 
 class Got(NamedTuple):
-    """What a test looks at in an exchange."""
+    """The facts of an exchange that a test compares."""
 
     status: int
     line: str = ""
@@ -48,7 +48,7 @@ ABC = Got(200, "POST /", b"abc")
 
 
 def got(raw: bytes, limits: Limits | None = None) -> list[Got]:
-    """What is read of *raw*: the same whole, byte by byte, and cut in two at every position."""
+    """The exchanges of *raw*: the same whole, byte by byte, and cut in two at every position."""
     whole = talk([raw], limits)
     for pieces in (bytewise(raw), *(cut(raw, at) for at in range(1, len(raw)))):
         in_pieces = talk(pieces, limits)

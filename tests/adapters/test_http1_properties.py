@@ -32,7 +32,7 @@ app = behind_gate(_names["app"], Options())
 
 
 class Server:
-    """What an adapter does, without sockets: the writer of the answers, too."""
+    """A server without sockets, and the writer of its answers."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self.http = new()

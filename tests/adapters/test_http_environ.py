@@ -1,4 +1,4 @@
-"""What the HTTP runners make of a request's head, and which ones they refuse."""
+"""The environ that the HTTP runners make of a request's head, and the heads that they refuse."""
 
 from __future__ import annotations
 

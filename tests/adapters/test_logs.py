@@ -263,7 +263,7 @@ def test_a_log_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 
 
 def error_log(path: Path, level: str = "info", name: str = "flask_embed.test") -> str:
-    """What is in the error log after a few records."""
+    """The error log after a few records."""
     logger = logging.getLogger(name)
     with logging_to(Options(error_logfile=str(path), log_level=level), name):
         logger.info("one")

@@ -52,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def is_harmless(line: str) -> bool:
-    """Whether a terminal writes all of it, and does nothing else."""
+    """True if a terminal writes all of it, and does nothing else."""
     return not re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029]", line)
 
 

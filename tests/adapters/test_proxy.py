@@ -36,7 +36,7 @@ def request(**changes: str) -> WSGIEnvironment:
 
 
 def through(environ: WSGIEnvironment, **options: Any) -> WSGIEnvironment | None:
-    """What the app behind a ProxyFix sees, None if the answer is a 400; the caller's environ stays as it is."""
+    """The environ that the app behind a ProxyFix sees, None if the answer is a 400; the caller's stays as it is."""
     seen: list[WSGIEnvironment] = []
     statuses: list[str] = []
 
@@ -57,7 +57,7 @@ def through(environ: WSGIEnvironment, **options: Any) -> WSGIEnvironment | None:
 
 
 def changed(environ: WSGIEnvironment, **options: Any) -> dict[str, Any] | None:
-    """What ProxyFix has changed, None standing for what it has left out; None altogether if the answer is a 400."""
+    """The keys that ProxyFix has changed, None for one that it has left out; None altogether if the answer is a 400."""
     after = through(environ, **options)
     if after is None:
         return None

@@ -1,4 +1,4 @@
-"""What counts as a change of the app's files."""
+"""Changes of an app's files, and files that do not count."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def watching(changes: FileWatcher) -> Iterator[threading.Event]:
 
 
 def failure(name: str) -> BaseException:
-    """What the import of this module raises."""
+    """The exception of the import of this module."""
     importlib.invalidate_caches()
     try:
         importlib.import_module(name)

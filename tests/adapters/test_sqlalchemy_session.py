@@ -50,7 +50,7 @@ class Note(Base):
 
 
 class Fault(Exception):
-    """What the tests raise."""
+    """The exception of the tests."""
 
 
 def fault(*args: Any, **values: Any) -> Any:
@@ -164,7 +164,7 @@ def begin(app: WSGIApplication, path: str = "/") -> Any:
 
 
 def elsewhere(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function returns that is called in a thread of its own."""
+    """The result of a function that is called in a thread of its own."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(function, *arguments).result(DEADLINE)
 
@@ -700,7 +700,7 @@ def test_a_request_in_a_thread_that_a_view_has_started_is_ended_there(scoped: sc
 
 
 def in_greenlets(function: Callable[[int], object], number: int) -> list[Any]:
-    """What a function returns for each number, in greenlets of this one thread."""
+    """The results of a function for each number, in greenlets of this one thread."""
     try:
         jobs = [gevent.spawn(function, n) for n in range(number)]
         gevent.joinall(jobs, timeout=DEADLINE)

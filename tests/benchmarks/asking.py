@@ -68,7 +68,7 @@ class Ask(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What came back."""
+    """An answer."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -86,7 +86,7 @@ class Answer(NamedTuple):
 
 
 def ask(app: WSGIApplication, request: Ask) -> Answer:
-    """What *app* answers."""
+    """The answer of *app*."""
     begun: list[tuple[str, list[tuple[str, str]]]] = []
     written: list[bytes] = []
 

@@ -1,4 +1,4 @@
-"""Whether a contender does the work that it is timed for: status, body and headers that mean the same."""
+"""Checks that a contender does the work that it is timed for: status, body and headers that mean the same."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def check(
 
 
 def _differences(answer: Answer, right: Right, lacks: Collection[str]) -> Iterator[str]:
-    """What is not as it should be."""
+    """The differences from the right answer."""
     if answer.status != right.status:
         yield f"the status {answer.status}, not {right.status}"
     if right.body is not None and not _same_body(answer, right):
@@ -80,7 +80,7 @@ def _same_body(answer: Answer, right: Right) -> bool:
 
 
 def _same_type(found: str, right: str) -> bool:
-    """Whether the types are the same, of HTML with its charset; no type is right where there is no body."""
+    """True if the types are the same, of HTML with its charset; without a body any type is right."""
     if right.startswith("text/html"):
         return found.replace(" ", "") == right.replace(" ", "")
     return not right or found.partition(";")[0] == right

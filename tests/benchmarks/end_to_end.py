@@ -74,7 +74,7 @@ class Contender(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What was found of a contender."""
+    """The results of a contender."""
 
     contender: Contender
     #: requests per second
@@ -89,12 +89,12 @@ class Row(NamedTuple):
 
     @property
     def missed(self) -> bool:
-        """Whether it misses the target."""
+        """True if it misses the target."""
         return self.target is not None and self.ratio < self.target
 
 
 def missing() -> list[str]:
-    """What has to be installed before anything can be measured."""
+    """The programs that have to be installed before anything can be measured."""
     packages = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     return packages if shutil.which("wrk") else [*packages, "wrk"]
 

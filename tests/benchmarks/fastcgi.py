@@ -115,7 +115,7 @@ def percentile(server: Server) -> float:
 
 
 def waiting_at_once(count: int = 40) -> float:
-    """How long so many requests of two seconds each take together."""
+    """The time that so many requests of two seconds each take together."""
     with ours("wait") as server:
         begun = time.perf_counter()
         failed: list[int] = []
@@ -130,7 +130,7 @@ def waiting_at_once(count: int = 40) -> float:
 
 
 def large_answers() -> float:
-    """How many times as long an answer of 50 MB takes as one of 5 MB, the best of several."""
+    """The time of an answer of 50 MB, as a multiple of that of 5 MB, the best of several."""
     megabyte = 1024**2
     with ours("download") as server:
         took = {}

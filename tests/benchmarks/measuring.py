@@ -59,7 +59,7 @@ def measure(
 
 
 def _requests(contender: Contender, workload: str, round_: float) -> int:
-    """How many requests a round has: as many as take so long; found by runs that warm the contender up."""
+    """The requests of a round: as many as take so long, found by runs that warm the contender up."""
     contender.run(workload, 20)
     one = min(contender.run(workload, 50) / 50 for _ in range(2))
     return max(20, min(MOST_REQUESTS, int(round_ / one)))

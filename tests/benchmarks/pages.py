@@ -1,4 +1,4 @@
-"""What the pages of all contenders are made of, and what their hooks count."""
+"""The content of the pages of all contenders, and the counters of their hooks."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def rendering(template: Template) -> WSGIApplication:
 
 
 class Ran:
-    """How often hooks have run in this process."""
+    """The number of times that hooks have run in this process."""
 
     before = 0
     after = 0
@@ -79,15 +79,15 @@ class Ran:
 
 
 def count_before() -> None:
-    """What a contender runs before each request."""
+    """The hook of a contender before each request."""
     Ran.before += 1
 
 
 def count_after() -> None:
-    """What it runs with each response."""
+    """The hook with each response."""
     Ran.after += 1
 
 
 def count_teardown() -> None:
-    """What it runs at the end of each request."""
+    """The hook at the end of each request."""
     Ran.teardown += 1

@@ -21,7 +21,7 @@ DISTRIBUTIONS = ("flask-embed", "flask", "bottle", "falcon", "pyramid", "werkzeu
 
 @dataclass
 class Results:
-    """What a run has found."""
+    """The results of a run."""
 
     python: str
     processor: str

@@ -73,7 +73,7 @@ class Server(NamedTuple):
         return sum(int(match[1]) for match in found if match)
 
     def descriptors(self) -> int:
-        """How many files and sockets its processes have open."""
+        """The number of files and sockets that its processes have open."""
         return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.pids())
 
 
@@ -107,7 +107,7 @@ def serving(command: Sequence[str]) -> Iterator[Server]:
 
 
 def requests_per_second(server: Server, seconds: int = SECONDS, headers: Sequence[str] = ()) -> float:
-    """What wrk counts; AssertionError if any answer was another one."""
+    """The counts of wrk; AssertionError if any answer was another one."""
     more = [f"-H{header}" for header in headers]
     wrk = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}", *more, f"http://127.0.0.1:{server.port}/"]
     output = subprocess.run(wrk, capture_output=True, text=True, check=True).stdout
@@ -173,7 +173,7 @@ def download(server: Server, length: int = GIGABYTE) -> None:
 
 
 def large_bodies(name: str) -> None:
-    """What a gigabyte in either direction takes of memory."""
+    """The memory that a gigabyte in either direction takes."""
     for direction, move in (("upload", upload), ("download", download)):
         with serving(runner(name, direction)) as server:
             begun = time.perf_counter()
@@ -183,7 +183,7 @@ def large_bodies(name: str) -> None:
 
 
 def many_requests(name: str, connections: int = 100, requests: int = 10_000) -> None:
-    """Whether all of many requests are answered, and what is left of them."""
+    """The answered ones of many requests, and the resources that are left open."""
     with serving(runner(name, "hello")) as server:
         ask_all(server, connections, requests)  # warm
         descriptors, resident = server.descriptors(), server.resident()
@@ -255,7 +255,7 @@ def wait_until_closed(connections: list[socket.socket]) -> None:
 
 
 def beside_slow_clients(name: str, count: int = 200, header_timeout: int = 5) -> None:
-    """How long others wait while many clients send their heads byte by byte, and whether these are closed."""
+    """The time that others wait while many clients send their heads byte by byte, and the number of those closed."""
     options = ["--header-timeout", str(header_timeout)]
     with serving(runner(name, "hello", *options)) as server, slow_clients(server, count) as slow:
         begun = time.monotonic()

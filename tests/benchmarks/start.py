@@ -62,7 +62,7 @@ _VARIABLES = {
 
 
 class Comparison(NamedTuple):
-    """What is measured of both, in a unit that is smaller the better."""
+    """A measure of both, in a unit of which less is better."""
 
     name: str
     measure: Callable[[str], float]
@@ -109,7 +109,7 @@ def memory(name: str) -> float:
 
 
 def loaded_by_cgi() -> list[str]:
-    """What of :data:`SPARED` a CGI request has loaded all the same."""
+    """The modules of :data:`SPARED` that a CGI request has loaded all the same."""
     loaded = set(run(["-c", _TOLD, *_CGI[OURS]], _VARIABLES).stderr.split())
     if "flask_embed.app" not in loaded:
         raise AssertionError("the CGI request has not told what it has loaded")

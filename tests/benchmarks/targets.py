@@ -1,4 +1,4 @@
-"""What is aimed at: how much of others' time ours may take. Each is judged by the best rounds."""
+"""The targets: the share of others' time that ours may take. The best rounds count."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Target(NamedTuple):
 
     @property
     def kept(self) -> bool:
-        """Whether we are within the limit."""
+        """True if ours is within the limit."""
         return self.found <= self.limit
 
     def __str__(self) -> str:

@@ -42,12 +42,12 @@ class Contender:
 
     @property
     def lacks(self) -> Collection[str]:
-        """What the framework has no means for."""
+        """The workloads that the framework has no means for."""
         lacks: frozenset[str] = self._module.LACKS
         return lacks
 
     def has(self, workload: Workload) -> bool:
-        """Whether the framework has what the workload asks for."""
+        """True if the framework has the means for the workload."""
         return hasattr(self._module, workload.kind) and workload.name not in self.lacks
 
     def app(self, workload: Workload) -> WSGIApplication:

@@ -1,4 +1,4 @@
-"""What every contender is asked, and what the right answer is.
+"""The requests to every contender, and the right answers.
 
 Wherever a request can hold an id it does, another one each time: 10,000 different paths, forms and cookies, so that
 remembering the last few is no short cut.

@@ -17,14 +17,14 @@ NAMES = ("http1", "fastcgi", "environs", "sessions", "matching", "texts", "forms
 
 
 class Run(Protocol):
-    """What is tried with many inputs."""
+    """A function that is called with many inputs."""
 
     def __call__(self, data: bytes, /) -> object:
         """Raise AssertionError, or whatever the code raises, for an input with which a promise does not hold."""
 
 
 class Target(NamedTuple):
-    """What is fuzzed."""
+    """A target of the fuzzer."""
 
     run: Run
     #: inputs that are all right, to begin with

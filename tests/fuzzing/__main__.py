@@ -32,7 +32,7 @@ CANARY = 20
 
 
 class Outcome(NamedTuple):
-    """What has come of one target."""
+    """The outcome of one target."""
 
     name: str
     seconds: float
@@ -121,7 +121,7 @@ def fuzzed(name: str, seconds: float, seed: int) -> Outcome:
 
 
 def _read(name: str, seconds: float, done: subprocess.CompletedProcess[bytes]) -> Outcome:
-    """What a fuzzer has said."""
+    """The output of a fuzzer."""
     log = done.stderr.decode("utf-8", "backslashreplace")
     runs = re.findall(r"stat::number_of_executed_units:\s*(\d+)", log) or re.findall(r"^#(\d+)\s", log, re.MULTILINE)
     reached = re.findall(r"cov: (\d+) ft: (\d+)", log) or [(0, 0)]

@@ -106,7 +106,7 @@ def check_gate(environ: WSGIEnvironment) -> None:
 
 
 def check_fixed(environ: WSGIEnvironment, inner: WSGIEnvironment) -> None:
-    """What a fixer has made can be what it is, or is what was there."""
+    """Checks that the path of a fixer is possible, or the one that was there."""
     path = inner.get("PATH_INFO", "")
     check(path == environ.get("PATH_INFO", "") or path[:1] in ("", "/"), f"PATH_INFO is {path!r}")
     for key in ("HTTP_HOST", "SCRIPT_NAME"):

@@ -50,7 +50,7 @@ def check_records(raw: bytes, size: int) -> None:
 
 
 def taken(pieces: Iterable[bytes]) -> dict[str, Any]:
-    """What the records hold when these pieces have come, or when one was refused."""
+    """The state of the records when these pieces have come, or when one was refused."""
     records = Records(limit=LIMIT, roles=(1, 2), values={"FCGI_MAX_CONNS": "7"})
     fault = False
     try:

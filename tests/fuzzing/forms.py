@@ -48,7 +48,7 @@ class Pieces(io.RawIOBase):
 
 
 def read(body: bytes, content_type: str, size: int | None, has_length: bool) -> Any:
-    """What an app sees, or the status that refuses it."""
+    """The form that an app sees, or the status that refuses it."""
     environ = environ_of("/", "POST", body, CONTENT_TYPE=content_type)
     if size is not None:
         environ["wsgi.input"] = Pieces(body, size)

@@ -39,7 +39,7 @@ def run(data: bytes) -> None:
 
 
 def summary(found: list[Exchange]) -> list[tuple[object, ...]]:
-    """What has to be the same. Which of its faults refuses a request, and how much of it was read, may be another."""
+    """The facts that have to be the same. Which fault refuses a request, and how much of it was read, may differ."""
     return [
         (exchange.environ, exchange.body, exchange.goes_on) if exchange.status in (200, 204) else (exchange.environ,)
         for exchange in found

@@ -51,7 +51,7 @@ ALONE = [Map([rule(number)]) for number in range(len(RULES))]
 
 
 class Answer(NamedTuple):
-    """What a map makes of a request."""
+    """The answer of a map to a request."""
 
     #: the number of the rule, -1 if none takes the path
     number: int

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    """What is logged of all that is refused is no use in a report."""
+    """Without the log of refused requests, which would fill a report."""
     logging.disable()
     yield
     logging.disable(logging.NOTSET)

@@ -1,4 +1,4 @@
-"""What people write: targets, prefixes, hosts, addresses, keys, sizes. Each has one form, or is refused in one line.
+"""Texts that people write: targets, prefixes, hosts, addresses, keys, sizes. Each has one form, or one line refuses it.
 
 An input is which of them (one byte), and the text in UTF-8, with bytes that are none as surrogates.
 """

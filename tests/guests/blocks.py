@@ -1,4 +1,4 @@
-"""What all guests share: the folder of the static file, and a streamed body that tells what is done to it."""
+"""The folder of the static file, and a streamed body that records what is done to it: all guests share them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a mounted app has to do, whatever it is written with: each check answers "yes", or what it found instead.
+"""The behaviour of a mounted app, whatever it is written with: each check answers "yes", or the difference.
 
 A check asks an app that follows the contract of the guests in this folder, by URL alone. So the same checks look
 at guests in our dispatcher, at our app in the hosts of others, and at what a runner serves.
@@ -38,7 +38,7 @@ PATHS = ["", "/", "/where/x", "/style", "/go/x", "/echo/x", "/static/style.css",
 
 
 class Answer(NamedTuple):
-    """What came back."""
+    """An answer."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -66,7 +66,7 @@ class Site(ABC):
 
     @property
     def host(self) -> str:
-        """What the Host header of its requests says."""
+        """The Host header of its requests."""
         return "localhost"
 
     @abstractmethod
@@ -169,7 +169,7 @@ class OverHTTP(Site):
 
 
 def place(site: Site) -> str:
-    """Whether SCRIPT_NAME and PATH_INFO are seen as the two halves of the path."""
+    """Checks that SCRIPT_NAME and PATH_INFO are seen as the two halves of the path."""
     answer = site.get("/")
     if answer.status != 200:
         return f"{answer.status}"
@@ -185,7 +185,7 @@ def _without_decoding(text: str) -> str:
 
 
 def bare(site: Site) -> str:
-    """What the mount's path answers without a slash at its end."""
+    """The answer to the mount's path without a slash at its end."""
     answer = site.get("")
     if answer.status in (307, 308) and urlsplit(answer.header("location")).path == f"{site.place}/":
         return "redirects"
@@ -194,7 +194,7 @@ def bare(site: Site) -> str:
 
 
 def urls(site: Site) -> str:
-    """Whether the URL of an endpoint is below the mount, encoded, and leads to the endpoint."""
+    """Checks that the URL of an endpoint is below the mount, encoded, and leads to the endpoint."""
     return _url_of(site, "x")
 
 
@@ -220,7 +220,7 @@ def _leads(site: Site, url: str, path: str) -> str:
 
 
 def redirects(site: Site) -> str:
-    """Whether a redirect to the URL of an endpoint arrives there; whether Location is a path."""
+    """A redirect to the URL of an endpoint arrives there, and its Location is a path."""
     return _redirected(site, "x")
 
 
@@ -246,7 +246,7 @@ def _redirected(site: Site, name: str) -> str:
 
 
 def static(site: Site) -> str:
-    """Whether a static file is sent, sent again only if it has changed, and nothing beside its folder."""
+    """Checks that a static file is sent, sent again only if it has changed, and nothing beside its folder."""
     answer = site.get("/static/style.css")
     if (answer.status, answer.body) != (200, STYLE) or not answer.header("content-type").startswith("text/css"):
         return f"{answer.status}"
@@ -263,7 +263,7 @@ def static(site: Site) -> str:
 
 
 def static_url(site: Site) -> str:
-    """Whether the URL of a static file is below the mount that is asked, after another one was asked."""
+    """Checks that the URL of a static file is below the mount that is asked, after another one was asked."""
     other = site.ask("GET", f"{site.neighbour}/style").text
     if other != f"{site.neighbour}/static/style.css":
         return f"not the mount's: {other}"
@@ -277,7 +277,7 @@ def static_url(site: Site) -> str:
 
 
 def cookie(site: Site) -> str:
-    """Whether a cookie whose path is the mount comes back there, and stays there."""
+    """Checks that a cookie whose path is the mount comes back there, and stays there."""
     return _counted(site, "/count")
 
 
@@ -303,7 +303,7 @@ def _counted(site: Site, path: str) -> str:
 
 
 def upload(site: Site) -> str:
-    """Whether a file of a form arrives whole."""
+    """Checks that a file of a form arrives whole."""
     body = (
         b'--guests\r\nContent-Disposition: form-data; name="note"\r\n\r\nhello\r\n--guests\r\n'
         b'Content-Disposition: form-data; name="file"; filename="f.bin"\r\n'
@@ -315,13 +315,13 @@ def upload(site: Site) -> str:
 
 
 def letters(site: Site) -> str:
-    """Whether a part of the path is text for the view."""
+    """Checks that a part of the path is text for the view."""
     answer = site.get("/echo/%C3%BC%E2%82%AC")
     return YES if (answer.status, answer.text) == (200, "ü€") else f"{answer.status}"
 
 
 def no_utf8(site: Site) -> str:
-    """What is answered to bytes in the path that are no text."""
+    """The answer to bytes in the path that are not UTF-8."""
     try:
         answer = site.get("/echo/%FF")
     except UnicodeError:
@@ -331,7 +331,7 @@ def no_utf8(site: Site) -> str:
 
 
 def slashes(site: Site) -> str:
-    """What is answered where an empty segment stands before a path that is known."""
+    """The answer to an empty segment before a known path."""
     answer = site.get("//echo/x")
     if answer.status == 308 and answer.header("location").endswith(f"{site.place}/echo/x"):
         return "redirects to one"
@@ -339,19 +339,19 @@ def slashes(site: Site) -> str:
 
 
 def border(site: Site) -> str:
-    """Whether a path that only begins like the mount is not below it."""
+    """Checks that a path that only begins like the mount is not below it."""
     return YES if site.ask("GET", f"{site.place}echo/x").status == 404 else "not kept"
 
 
 def missing(site: Site) -> str:
-    """Whether the 404 below the mount is the app's own page."""
+    """Checks that the 404 below the mount is the app's own page."""
     answer = site.get("/missing")
     ours = b"Not Found\n"
     return YES if answer.status == 404 and answer.body not in (b"", ours) else f"{answer.status}"
 
 
 def broken(site: Site) -> str:
-    """What becomes of a view that raises; the neighbour has to answer afterwards."""
+    """The answer of a view that raises; the neighbour has to answer afterwards."""
     try:
         answer = site.get("/broken")
         found = YES if answer.status == 500 else f"{answer.status}"
@@ -362,7 +362,7 @@ def broken(site: Site) -> str:
 
 
 def head(site: Site) -> str:
-    """Whether HEAD gets the head of GET without a body, and a streamed body is closed all the same."""
+    """Checks that HEAD gets the head of GET without a body, and a streamed body is closed all the same."""
     got, answer = site.get("/"), site.ask("HEAD", f"{site.place}/")
     if answer.status != 200 or answer.header("content-type") != got.header("content-type"):
         return f"{answer.status}"
@@ -375,7 +375,7 @@ def head(site: Site) -> str:
 
 
 def stream(site: InProcess) -> str:
-    """Whether blocks are passed on one by one, and the body is closed once: at its end, and when the client leaves."""
+    """Checks that blocks pass one by one, and the body is closed once: at its end, and when the client leaves."""
     blocks.log.clear()
     begun = site.begin("GET", f"{site.place}/stream")
     with contextlib.closing(begun):
@@ -432,7 +432,7 @@ def _urls_of(site: Site, lines: list[str]) -> str:
 
 
 def environ(site: InProcess) -> str:
-    """Whether the caller's environ is as it was."""
+    """Checks that the caller's environ is as it was."""
     site.changed.clear()
     for path in PATHS:
         for method in ("GET", "POST"):

@@ -52,7 +52,7 @@ def contender(app: str, server: str = "small") -> Any:
 
 
 def running(group: int) -> int:
-    """How many processes of the group there are, without those that have ended and wait to be asked for."""
+    """The number of processes of the group, without those that have ended and wait to be collected."""
     count = 0
     for file in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # it has ended meanwhile

@@ -37,7 +37,7 @@ def plain(**changes: Any) -> WSGIEnvironment:
 
 
 def is_request(environ: WSGIEnvironment) -> bool:
-    """Whether an environ, all of whose variables are texts, is to pass."""
+    """True if an environ, all of whose variables are texts, has to pass."""
     method, script_name, path, query, length, host = (environ.get(key, "") for key in JUDGED)
     chosen = [value for key, value in environ.items() if isinstance(value, str) and is_chosen(key)]
     return (
@@ -56,7 +56,7 @@ def is_request(environ: WSGIEnvironment) -> bool:
 
 
 def passed_on(environ: WSGIEnvironment) -> WSGIEnvironment:
-    """What an app is to see of an environ that is a request."""
+    """The environ that an app has to see for a well-formed one."""
     seen = {key: value for key, value in environ.items() if key != "HTTP_PROXY"}
     if seen.get("SCRIPT_NAME", "")[-1:] == "/":
         while seen["SCRIPT_NAME"][-1:] == "/":
@@ -67,7 +67,7 @@ def passed_on(environ: WSGIEnvironment) -> WSGIEnvironment:
 
 
 def is_chosen(key: str) -> bool:
-    """Whether the value of a variable is what a client has chosen, and not what the server has made."""
+    """True if a client has chosen the value of a variable, and not the server."""
     return key in CHOSEN or key.startswith(CHOSEN_BEGINNINGS)
 
 

@@ -127,7 +127,7 @@ def answer(dispatcher: DispatcherMiddleware, environ: WSGIEnvironment) -> tuple[
 
 
 def exactness(host: str, asked: str, scheme: str) -> tuple[int, int, int] | None:
-    """How exact a mount's host is for the one that was asked for; None if it is for others."""
+    """The rank of a mount's host for the requested one, the exact host highest; None if it is for others."""
     if not host:
         return (0, 0, 0)
     name, _, port = host.partition("]:" if host.startswith("[") else ":")
@@ -160,7 +160,7 @@ def expected(places: Iterable[tuple[str, str]], path: str, asked: Asked) -> tupl
 def modelled(
     table: Mapping[tuple[str, str], list[tuple[str, str]] | None], asked: Asked
 ) -> tuple[tuple[str, ...], str, str] | None:
-    """What :func:`answer` is to give."""
+    """The expected result of :func:`answer`."""
     first = expected(table, asked.path, asked)
     if first is None:
         return None

@@ -1,4 +1,4 @@
-"""Who may import whom: a rule for each folder, and the walk over a tree that holds the tree to them.
+"""The rules of imports, one for each folder, and the walk over a tree that holds the tree to them.
 
 Every import statement counts, also one inside a function, and so do ``import_module("…")`` and
 ``__import__("…")`` with a literal. An import below ``if TYPE_CHECKING:`` loads nothing, so the core may name more

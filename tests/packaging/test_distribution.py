@@ -1,4 +1,4 @@
-"""What is built and installed: the links in the tree, the wheel, the source distribution, the metadata."""
+"""The package as it is built and installed: the links in the tree, the wheel, the source distribution, the metadata."""
 
 from __future__ import annotations
 

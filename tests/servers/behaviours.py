@@ -1,4 +1,4 @@
-"""What has to be the same on every way to an app: one function a behaviour, which is given a way and asserts.
+"""The behaviours that every way to an app has: one function each, which gets a way and asserts.
 
 The first line of its docstring is what the printed matrix calls it. A way on which one of them fails either has a
 fault, or cannot do better and is listed in :mod:`tests.servers.deviations`.
@@ -54,7 +54,7 @@ def content(reply: Reply) -> Any:
 
 
 def environ(way: Way, path: str, **headers: str) -> dict[str, str]:
-    """What the app sees of a request for *path*, below its prefix."""
+    """The environ that the app sees for *path*, below its prefix."""
     told: dict[str, str] = content(way.get(path, X_Tell="environ", **headers))
     return told
 

@@ -1,4 +1,4 @@
-"""What the tests in a browser do again and again."""
+"""Helpers of the tests in a browser."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Site(NamedTuple):
         return f"{self.origin}{self.prefix}{path}"
 
     def owns(self, url: str) -> bool:
-        """Whether a URL leads nowhere else."""
+        """True if a URL stays on this server."""
         return url.startswith((self.origin + "/", "data:", "blob:"))
 
 

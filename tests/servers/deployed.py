@@ -1,4 +1,4 @@
-"""What ``flask-embed config`` prints, set up as its own comments say: the runner, the file, the web server."""
+"""The output of ``flask-embed config``, set up as its comments say: the runner, the file, the web server."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ __all__ = ["DEVIATIONS", "NOTES", "Deviation", "deviation"]
 
 
 class Deviation(NamedTuple):
-    """What happens instead on some ways."""
+    """A deviation of some ways."""
 
     #: a key of :data:`NOTES`
     note: str

@@ -55,7 +55,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """What SQLAlchemy's create_engine() takes; only whoever may enter the folder can connect."""
+        """The URL for SQLAlchemy's create_engine(); only a user who may enter the folder can connect."""
         return f"postgresql+psycopg://tests@/postgres?host={self._folder}"
 
     def make(self) -> None:

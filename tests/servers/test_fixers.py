@@ -155,7 +155,7 @@ def socket_of() -> Iterator[Callable[[tuple[str, ...]], str]]:
 
 
 def asked(row: Row, socket: str) -> Seen:
-    """What the app sees of each target."""
+    """The paths that the app sees for each target."""
     with open_folder() as folder, row.start(row.config.replace("SOCKET", socket), folder) as front:
         return {target: _seen(front, target) for target in TARGETS}
 

@@ -37,7 +37,7 @@ THREADS, PARTS = 4, 50
 
 
 class Fault(Exception):
-    """What the app raises."""
+    """The exception of the app."""
 
 
 class Ended(NamedTuple):
@@ -134,7 +134,7 @@ class App(Flask):
             assert self.noted.wait_for(happened, DEADLINE), (self.ends, self.made)
 
     def ended(self, path: str) -> Ended:
-        """How the request for *path* has ended, which is the only one."""
+        """The end of the request for *path*, which is the only one."""
         self.wait_until(lambda: self.ends)
         (ended,) = self.ends
         assert ended.path == path

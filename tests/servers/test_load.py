@@ -1,4 +1,4 @@
-"""What the runners hold under load: nothing fails, nothing is left behind, nobody waits for slow clients."""
+"""The runners under load: no request fails, nothing is left behind, slow clients delay no others."""
 
 from __future__ import annotations
 

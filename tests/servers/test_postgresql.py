@@ -212,7 +212,7 @@ WAYS = {
 
 
 class Asking:
-    """What asks a runner, over HTTP or FastCGI."""
+    """A client of a runner, over HTTP or FastCGI."""
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
@@ -240,13 +240,13 @@ class Asking:
                 answer.read(1)
 
     def told(self) -> Any:
-        """What the app has noted of the requests before this one; all that they have written is in the log then."""
+        """The notes of the app about the requests before this one, all of which are in the log by then."""
         told = json.loads(self.ask("/told")[1])
         self.runner.wait_for(f"removed {told['removals'] + 1}")
         return told
 
     def log(self) -> str:
-        """What was written to stderr."""
+        """The lines on stderr."""
         return "".join(self.runner.lines)
 
 
@@ -278,7 +278,7 @@ def asking(request: pytest.FixtureRequest, server: Server, folder: Path) -> Iter
 
 
 def visit(asking: Asking, n: int) -> str:
-    """What is wrong with the answer to request *n*, which is of the kind that its number says; empty if nothing is."""
+    """The fault of the answer to request *n*, whose number gives its kind; empty without a fault."""
     kind = ("view", "fault", "commit", "stream", "leave")[n % 5]
     if kind == "leave":
         asking.leave(f"/stream/{n}/1000000")

@@ -165,7 +165,7 @@ class Gate:
             self._connection.close()
 
     def connected(self, within: float = DEADLINE) -> socket.socket:
-        """What the app has connected; :exc:`TimeoutError` if it does not."""
+        """The socket that the app has connected; :exc:`TimeoutError` if it does not."""
         if self._connection is None:
             self._listener.settimeout(within)
             self._connection = self._listener.accept()[0]
@@ -259,7 +259,7 @@ class HttpLine:
                 yield piece
 
     def _some(self) -> bytes:
-        """What was read or comes next, b"" at the end."""
+        """The bytes that were read or come next, b"" at the end."""
         piece, self._buffer = self._buffer, b""
         if piece:
             return piece
@@ -269,7 +269,7 @@ class HttpLine:
             raise Broken("the connection was reset") from None
 
     def _until(self, end: bytes) -> bytes:
-        """What stands before *end*, which is taken too."""
+        """The bytes before *end*, which is taken too."""
         found = b""
         while end not in found:
             piece = self._some()
@@ -302,10 +302,10 @@ class _Exchange(Protocol):
         """The body is whole."""
 
     def settimeout(self, seconds: float, /) -> None:
-        """How long a read may take."""
+        """The time that a read may take."""
 
     def read(self) -> bytes:
-        """What comes next of the answer, b"" at its end; :exc:`Broken` if it is not whole."""
+        """The next bytes of the answer, b"" at its end; :exc:`Broken` if it is not whole."""
         ...
 
     def close(self) -> None:
@@ -360,7 +360,7 @@ class FrontLine:
 def cgi_variables(
     prefix: str, method: str, target: str, headers: Iterable[tuple[str, str]], length: int
 ) -> dict[str, str] | None:
-    """What a web server tells about a request (RFC 3875 section 4), None if its path is not below *prefix*.
+    """The variables of a web server for a request (RFC 3875 section 4), None if its path is not below *prefix*.
 
     ``Proxy`` is passed on, as most of them do; headers with an underscore are not, as they do by default.
     """
@@ -673,7 +673,7 @@ def _configured(
 
 
 def _deployment(server: str, via: str, runner: str, is_tcp: bool, prefix: str, folder: Path) -> config.Deployment:
-    """What a person says to ``flask-embed config``, and the file whose lines the configuration shows."""
+    """The arguments of ``flask-embed config``, and the file whose lines the configuration shows."""
     given: dict[str, Any] = {"chdir": str(open_project())}
     if is_tcp:
         given["tcp"] = (f"127.0.0.1:{free_port()}",)

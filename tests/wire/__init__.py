@@ -31,7 +31,7 @@ class Case(NamedTuple):
 
     @property
     def ends(self) -> bool:
-        """Whether the client sends nothing more, and says so."""
+        """True if the client closes its side after the stream."""
         return self.keys.get("ends") == "yes"
 
     def expected(self, runner: str) -> tuple[list[int], bool]:

@@ -1,4 +1,4 @@
-"""What a server has sent, taken apart by h11 as the client."""
+"""The answers that a server has sent, parsed by h11 as the client."""
 
 from __future__ import annotations
 

@@ -83,5 +83,5 @@ def changed(draw: DrawFn) -> bytes:
 
 
 def most_answers(raw: bytes) -> int:
-    """How many answers *raw* may have: one for each end of a head, and one to what is none."""
+    """The most answers to *raw*: one for each end of a head, and one to a malformed request."""
     return raw.count(b"\r\n\r\n") + 1

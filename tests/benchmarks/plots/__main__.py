@@ -25,7 +25,7 @@ MARKERS = {OURS: "o", FLASK: "s", FALCON: "^"}
 
 
 class Plot(NamedTuple):
-    """What a plot says about itself."""
+    """The texts of a plot."""
 
     title: str
     axis: str
@@ -74,7 +74,7 @@ def draw(name: str, figures: Figures, folder: Path) -> None:
 
 
 def _limits(figures: Figures) -> tuple[float, float]:
-    """What all plots show, so that they can be compared."""
+    """The axes that all plots share, so that they can be compared."""
     times = [figure.minimum for row in figures.values() for figure in row.values()]
     return min(times) / 1.3, max(times) * 1.3
 

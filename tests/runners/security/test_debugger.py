@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What the development server was started with."""
+    """The arguments that the development server was started with."""
     calls: list[dict[str, Any]] = []
 
     def run_simple(hostname: str, port: int, application: Any, **options: Any) -> None:

@@ -160,7 +160,7 @@ def ask_raw(runner: str, folder: Path) -> Iterator[Ask]:
 
 
 def log_of(ask: Ask, mark: str, count: int) -> str:
-    """What a server has written to its log when *mark* stands there so often; it may be read later than an answer."""
+    """The log of a server once *mark* stands there so often; it may be written later than the answer is read."""
     latest = monotonic() + DEADLINE
     while (log := ask("/").log).count(mark) < count and log and monotonic() < latest:
         pass
@@ -388,7 +388,7 @@ def test_promise_123_a_request_that_runs_is_answered_and_no_other_accepted(
 
 
 class _Answer:
-    """What comes back until the server closes the connection, as bytes."""
+    """The bytes that come until the server closes the connection."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection

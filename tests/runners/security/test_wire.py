@@ -65,7 +65,7 @@ def sent_back(runner: Runner, raw: bytes, *, ends: bool) -> bytes:
 
 
 def seen(exchange: Exchange) -> str:
-    """What the app says of a request."""
+    """The request as the app reports it."""
     environ = exchange.environ
     if environ is None:
         return ""
