@@ -94,7 +94,6 @@ class WSGIServer(FlupServer):  # type: ignore[misc]
     :param forceCGI: answer one request as a CGI script; so does the variable FCGI_FORCE_CGI=Y
     :param maxThreads: requests that are answered at once, 40 by default; *minSpare* and *maxSpare* are ignored
     :param options: an :class:`~flask_embed.options.Options` for the rest
-    :param worker: the process among several, from the supervisor
     :param log: gets a line for each request
     """
 
@@ -115,7 +114,6 @@ class WSGIServer(FlupServer):  # type: ignore[misc]
         maxSpare: int = 0,
         maxThreads: int | None = None,
         options: Options | None = None,
-        worker: Worker | None = None,
         log: Log | None = None,
     ) -> None:
         # Spare threads would be flup's own, which wait for ever.
@@ -125,9 +123,8 @@ class WSGIServer(FlupServer):  # type: ignore[misc]
         )  # fmt: skip
         self.options = options or _options_of(bindAddress, umask)
         self.log = log
-        self.worker = worker
         self._threads = 1 if not multithreaded else maxThreads
-        self._is_external = worker is not None or bindAddress is not None
+        self._is_external = bindAddress is not None
         self._poller: Poller | None = None
         self._is_hung_up = False
 
@@ -144,7 +141,7 @@ class WSGIServer(FlupServer):  # type: ignore[misc]
         with (
             Poller() as self._poller,
             serving(
-                self.application, self.options, self.worker,
+                self.application, self.options, None,
                 runner="fastcgi", scheme="fcgi", stop=self._poller.stop, on_signal=_on_signal,
                 hang_up=partial(self._exit, reload=True),
             ) as session,
@@ -171,7 +168,7 @@ class WSGIServer(FlupServer):  # type: ignore[misc]
         if "REQUEST_METHOD" not in os.environ:
             raise SystemExit(
                 f"{sys.argv[0]}: a web server starts this, with a FastCGI socket on descriptor 0 or as a CGI script; "
-                "to start it by hand give bindAddress"
+                "to start it by hand pass bindAddress"
             )
         from flask_embed.adapters.cgi_handler import CGIHandler
 
@@ -251,7 +248,10 @@ class _Server:
         if self.is_allowed(peer):
             Connection(self, sock).read()
         else:
-            logger.warning("Refused a connection from %s: it is not among FCGI_WEB_SERVER_ADDRS", peer[0])
+            logger.warning(
+                "Refused a connection from %s: add it to --web-server-addrs or FCGI_WEB_SERVER_ADDRS if it may connect",
+                peer[0],
+            )
             sock.close()
 
     def pause(self) -> bool:

@@ -149,9 +149,6 @@ class WSGIHandler(HTTPServerConnectionDelegate):
         self.quiet_since = monotonic()
         return _Delegate(self, request_conn)  # type: ignore[arg-type]
 
-    def on_close(self, server_conn: object) -> None:
-        """Called by Tornado when a connection has ended."""
-
     async def close(self, timeout: float = 0.0) -> None:
         """Let the requests that run end, for up to *timeout* seconds; then cut the others, and end the threads.
 

@@ -135,7 +135,7 @@ class Flask(Registry):
         return rule.endpoint, values
 
     def explain_request(self, environ: WSGIEnvironment) -> tuple[str | None, dict[str, Any], str]:
-        """Endpoint and values of the rule that matches a request, and its answer in words; no view is called."""
+        """Endpoint and values of the rule for a well-formed request, and its answer in words; no view is called."""
         from flask_embed.explanation import explain_request
 
         return explain_request(self, environ)

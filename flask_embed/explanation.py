@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import RequestRedirect
 
-from flask_embed.environ import host_is_trusted, url_root_fault
+from flask_embed.environ import host_is_trusted
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -18,10 +18,10 @@ __all__ = ["explain_request"]
 
 
 def explain_request(app: Flask, environ: WSGIEnvironment) -> tuple[str | None, dict[str, Any], str]:
-    """Endpoint and values of the rule that matches, and the answer in a few words; without a match None and ``{}``."""
-    fault = url_root_fault(environ.get("HTTP_HOST", ""), environ.get("SCRIPT_NAME", ""))
-    if fault is not None:
-        return None, {}, f"400: {fault}"
+    """Endpoint and values of the rule that matches, and the answer in a few words; without a match None and ``{}``.
+
+    The environ is a well-formed one: :func:`flask_embed.middleware.explain.explain` has checked it as the gate does.
+    """
     if app.trusted_hosts is not None and not host_is_trusted(environ, app.trusted_hosts):
         return None, {}, f"400: the host is not among the trusted_hosts of {app.package_name!r}"
     try:

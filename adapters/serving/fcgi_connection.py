@@ -253,7 +253,10 @@ class Connection:
         """The environ of a request, still without ``wsgi.input``; :exc:`BadRequestError` for a malformed one."""
         server, limits = self.server, self.server.session.limits
         if request.size > request.limit:
-            raise BadRequestError("431 Request Header Fields Too Large", "the variables are too large")
+            raise BadRequestError(
+                "431 Request Header Fields Too Large",
+                "the variables are larger than --limit-line and --limit-headers allow",
+            )
         environ = environ_of(request.variables or {})
         environ.update(server.environ)
         environ["SERVER_SOFTWARE"] = environ.get("SERVER_SOFTWARE") or "flask_embed"

@@ -5,7 +5,7 @@ A server calls :func:`serving` and keeps its loop; the rest is the same for all 
     with serving(app, options, worker, runner="gevent", on_signal=…, stop=…) as session:
         …accept connections on session.worker.listener
         session.ready()
-        …until stop() was called, or session.beat() is False
+        …until stop() was called, or session.worker.beat() is False
         session.leave()
         while (seconds := drain.wait(…)): …
         …close what is left

@@ -10,8 +10,8 @@ A :class:`Deployment` says what is served and how it is reached, :func:`render` 
 Every value is checked, and written as the language at hand wants it. A value that the language has no form for is a
 :exc:`~flask_embed.errors.UsageError` or :exc:`~flask_embed.errors.PrefixError` of one line.
 
-Each server is one file here, with the names of :class:`flask_embed.config.server.Server`. A new one is a file, and its
-name in :data:`SERVERS`.
+Each server is one file here, with the names of :class:`flask_embed.config.server.Server`. A new one is a file, its line
+in :data:`FRONTS`, and its name among the choices of the command (``flask_embed/cli.py``).
 """
 
 from __future__ import annotations

@@ -67,8 +67,8 @@ class Map(WerkzeugMap):
     ) -> tuple[str, str]:
         """The subdomain, and the path with its query, percent-encoded, of the URL of *endpoint* with these values.
 
-        A value that is None is left out. With *method* only a rule for that method is used; without it one for the
-        *preferred* method goes first. Raises :exc:`~werkzeug.routing.BuildError`.
+        Values that are None are left out. With *method*, only rules for that method are tried; without it, rules for
+        the *preferred* method first. Raises :exc:`~werkzeug.routing.BuildError`.
         """
         given = {name: value for name, value in values.items() if value is not None}
         for wanted in (preferred, None) if method is None else (method,):

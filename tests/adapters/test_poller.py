@@ -172,7 +172,7 @@ def test_closed_it_closes_the_connections_it_has_and_those_that_come(connection:
         assert connection.happened == ["closed"]
         poller.watch(late)
         assert late.happened == ["closed"]
-        poller.wake()  # whoever does that late does no harm
+        poller.wake()  # has no effect on a closed poller
 
 
 def test_a_descriptor_is_waited_for_and_not_longer_than_its_time() -> None:

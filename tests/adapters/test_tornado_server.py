@@ -415,10 +415,13 @@ def test_a_stream_whose_client_leaves_while_it_waits_is_closed_at_once(request_:
             connection.sendall(request_)
             (stream,) = streams_of(host, 1)
             wait_until(stream.writing)
-            seen = -1
-            while seen != endless.parts:  # until nothing goes on any more
-                seen = endless.parts
-                time.sleep(0.05)
+            seen: list[int] = []
+
+            def stands_still() -> bool:
+                seen.append(endless.parts)
+                return len(seen) >= 10 and len(set(seen[-10:])) == 1
+
+            wait_until(stands_still)
         assert endless.closed.wait(DEADLINE)
 
 

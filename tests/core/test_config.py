@@ -288,3 +288,11 @@ def test_the_commands_of_the_readme_print_configurations() -> None:
         status, out, err = run(*shlex.split(re.sub(r"\s+[>|#] .*", "", line)))
         assert (status, err) == (0, ""), line
         assert out.startswith("# "), line
+
+
+def test_the_command_offers_each_server_and_each_way() -> None:
+    from flask_embed.cli import config as command
+
+    offered = {option.name: getattr(option.type, "choices", ()) for option in command.params}
+    assert tuple(offered["server"]) == SERVERS
+    assert tuple(offered["via"]) == VIAS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from werkzeug.test import Client
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 DEADLINE = 10
+
+T = TypeVar("T")
 
 MODULES = {
     "lazy_sound": """
@@ -131,25 +133,31 @@ def test_an_app_is_imported_with_its_first_request_only() -> None:
     assert modules["lazy_sound"] is first
 
 
+def asked_at_once(count: int, go: Callable[[], None], ask: Callable[[Client], T]) -> list[T]:
+    """The answers to first requests for "some:app" at /lazy, which all have begun when *go* is called."""
+    ready = threading.Barrier(count + 1)
+    dispatcher = DispatcherMiddleware(None, {"/lazy": "some:app"})
+
+    def answer() -> T:
+        ready.wait(DEADLINE)
+        return ask(Client(dispatcher))
+
+    with ThreadPoolExecutor(count) as pool:
+        answers = [pool.submit(answer) for _ in range(count)]
+        ready.wait(DEADLINE)
+        go()
+        return [answer.result(DEADLINE) for answer in answers]
+
+
 def test_many_first_requests_at_once_import_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    ready, go = threading.Barrier(17), threading.Event()
+    go = threading.Event()
 
     def load() -> WSGIApplication:
         assert go.wait(DEADLINE)
         return named("loaded")
 
     loaded = loads_with(monkeypatch, load)
-    dispatcher = DispatcherMiddleware(None, {"/lazy": "some:app"})
-
-    def ask() -> str:
-        ready.wait(DEADLINE)
-        return Client(dispatcher).get("/lazy/x").text
-
-    with ThreadPoolExecutor(16) as pool:
-        answers = [pool.submit(ask) for _ in range(16)]
-        ready.wait(DEADLINE)
-        go.set()
-        assert [answer.result(DEADLINE) for answer in answers] == ["loaded"] * 16
+    assert asked_at_once(16, go.set, lambda client: client.get("/lazy/x").text) == ["loaded"] * 16
     assert loaded == [("some:app", "/lazy")]
 
 
@@ -296,24 +304,14 @@ def test_the_pause_counts_from_the_end_of_the_failed_import(monkeypatch: pytest.
 def test_requests_that_waited_for_a_failing_import_do_not_try_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, clock: Clock
 ) -> None:
-    ready, go = threading.Barrier(9), threading.Event()
+    go = threading.Event()
 
     def load() -> WSGIApplication:
         assert go.wait(DEADLINE)
         raise LookupError("once")
 
     loaded = loads_with(monkeypatch, load)
-    dispatcher = DispatcherMiddleware(None, {"/lazy": "some:app"})
-
-    def ask() -> int:
-        ready.wait(DEADLINE)
-        return Client(dispatcher).get("/lazy").status_code
-
-    with ThreadPoolExecutor(8) as pool:
-        answers = [pool.submit(ask) for _ in range(8)]
-        ready.wait(DEADLINE)
-        go.set()
-        assert [answer.result(DEADLINE) for answer in answers] == [503] * 8
+    assert asked_at_once(8, go.set, lambda client: client.get("/lazy").status_code) == [503] * 8
     assert (len(loaded), len(caplog.records)) == (1, 1)
 
 

@@ -42,3 +42,10 @@ def test_what_a_package_loads_is_seen(tmp_path: Path) -> None:
     assert loaded_by("eager", tmp_path) & LATE == {"socket", "werkzeug"} | (
         loaded_by("werkzeug.routing", tmp_path) & LATE
     )
+
+
+def test_wrappers_hands_on_the_request_and_the_response() -> None:
+    from flask_embed import Request, Response, wrappers
+
+    assert (wrappers.Request, wrappers.Response) == (Request, Response)
+    assert wrappers.__all__ == ["Request", "Response"]

@@ -729,7 +729,7 @@ def test_started_by_hand_the_file_says_what_it_is_for(folder: Path) -> None:
     assert ended.returncode == 1
     assert ended.stderr == (
         f"{file}: a web server starts this, with a FastCGI socket on descriptor 0 or as a CGI script; to start it by "
-        "hand give bindAddress\n"
+        "hand pass bindAddress\n"
     )
 
 
